@@ -1,0 +1,167 @@
+"""Who serves this request: the autoscaler's assignment, waited for while no worker is ready (protocol.md, "Autoscaler")."""
+
+from __future__ import annotations
+
+import json
+import logging
+import random
+import re
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from .envelope import AUTH_FIELDS, JSONNumber, json_text
+from .errors import AutoscalerError, EndpointNotFound, NoWorkerReady
+from .keyring import Keyring
+from .lifeline import Lifeline
+from .record import Record
+from .transport import OutboundRequest, TimeLimits, Transport, TransportError
+
+__all__ = ["Assignment", "Autoscaler"]
+
+_log = logging.getLogger("vespa_client")
+
+# The official SDK gives one /route/ call 10 s too.
+_LIMITS = TimeLimits(connect=10.0, first_byte=10.0, idle=10.0)
+_LARGEST_ANSWER = 2**20
+_FIRST_PAUSE = 0.5
+_LONGEST_PAUSE = 5.0
+_RETRY_AFTER = 10
+_WORKER_URL = re.compile(r"https?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?/?", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """The autoscaler's ready answer. ``auth`` is what the worker wants to see of it, numbers in their JSON text."""
+
+    url: str
+    auth: Mapping[str, Any]
+
+    def __repr__(self) -> str:
+        return f"Assignment(url={self.url!r})"
+
+
+@dataclass(frozen=True)
+class _NotReady:
+    """No assignment this time. ``said`` is why, for people; ``trouble`` tells a failure from a cold endpoint."""
+
+    said: str
+    trouble: bool = False
+
+
+class Autoscaler:
+    """One endpoint's way to its workers. Safe to share between threads."""
+
+    def __init__(self, url: str, endpoint_name: str, keyring: Keyring, transport: Transport) -> None:
+        self._base = url
+        self._target = urlsplit(url).path + "/route/"
+        self._endpoint_name = endpoint_name
+        self._keyring = keyring
+        self._transport = transport
+
+    def assign(self, record: Record, cost: str, deadline: float, lifeline: Lifeline) -> Assignment:
+        """A worker for the request, waited for until ``deadline`` (of :func:`time.monotonic`).
+
+        ``cost`` is a JSON number's text. The place in the autoscaler's queue is kept in ``record.request_idx``. Raises
+        :class:`NoWorkerReady` when the time is over, :class:`AutoscalerError`, :class:`EndpointNotFound`,
+        :class:`AuthenticationError`, and :class:`ClientGone`.
+        """
+        started = time.monotonic()
+        pause = _FIRST_PAUSE
+        while True:
+            found = self._route(record, cost, lifeline)
+            now = time.monotonic()
+            if isinstance(found, Assignment):
+                return found
+            if not record.waits:
+                _log.info("%s Waiting for a worker: %s", record.name, found.said)
+            record.waits += 1
+            if now >= deadline:
+                raise self._given_up(found, now - started)
+            _log.debug("%s no worker yet: %s", record.name, found.said)
+            # Jitter, so that many who wait don't ask in step.
+            lifeline.wait(min(pause * random.uniform(0.5, 1.0), deadline - now))
+            record.waited += time.monotonic() - now
+            pause = min(pause * 1.6, _LONGEST_PAUSE)
+
+    def _given_up(self, found: _NotReady, waited: float) -> NoWorkerReady:
+        if found.trouble:
+            message = f"The autoscaler gave no worker for {waited:.0f} s. The last trouble: {found.said}"
+            hint = "Vast.ai's autoscaler may be in trouble; try again in a minute."
+        else:
+            message = f"No worker became ready within {waited:.0f} s. The autoscaler says: {found.said}"
+            hint = (
+                "A cold start can take many minutes: wait longer with --wait SECONDS, keep a worker warm in the "
+                "endpoint's settings, or look at its workers at https://console.vast.ai/endpoints."
+            )
+        return NoWorkerReady(message, hint=hint, retry_after=_RETRY_AFTER, retried=True)
+
+    def _route(self, record: Record, cost: str, lifeline: Lifeline) -> Assignment | _NotReady:
+        """One question, and a second one where the key has changed since the last."""
+        key = self._keyring.key()
+        answer = self._ask(record, cost, key, lifeline)
+        if answer is None:
+            _log.debug("%s the autoscaler refused the endpoint key", record.name)
+            answer = self._ask(record, cost, self._keyring.renew(key), lifeline)
+            if answer is None:
+                # What was fetched a moment ago may not have reached the autoscaler yet.
+                return _NotReady("it refuses the endpoint key that the console has just given (401)", trouble=True)
+        return answer
+
+    def _ask(self, record: Record, cost: str, key: str, lifeline: Lifeline) -> Assignment | _NotReady | None:
+        """One call of /route/. None where the key was refused."""
+        place = "" if record.request_idx is None else f', "request_idx": {json_text(record.request_idx)}'
+        body = f'{{"endpoint": {json.dumps(self._endpoint_name)}, "cost": {cost}{place}}}'.encode()
+        fields = [("Authorization", f"Bearer {key}"), ("Content-Type", "application/json"), ("Accept", "application/json")]
+        request = OutboundRequest("POST", self._base, self._target, fields, [body])
+        record.routes += 1
+        try:
+            answer = self._transport.exchange(request, _LIMITS, lifeline)
+            text = answer.read(_LARGEST_ANSWER)
+        except TransportError as problem:
+            lifeline.check()
+            return _NotReady(f"the autoscaler at {self._base} can't be reached: {problem}", trouble=True)
+        status = answer.status_code
+        if status in (401, 403):
+            return None
+        if status == 200:
+            return self._read(record, text)
+        if status == 400 or status == 404:
+            raise EndpointNotFound(
+                f"The autoscaler at {self._base} refused the endpoint {self._endpoint_name!r} ({status}).",
+                hint="List your endpoints with --list, and check --endpoint and --instance.",
+            )
+        if status == 429 or status >= 500:
+            return _NotReady(f"the autoscaler answered {status}", trouble=True)
+        raise AutoscalerError(
+            f"The autoscaler at {self._base} answered {status} to /route/.", hint="Check --autoscaler-url and --instance."
+        )
+
+    def _read(self, record: Record, text: bytes) -> Assignment | _NotReady:
+        try:
+            parsed = json.loads(text, parse_int=JSONNumber, parse_float=JSONNumber)
+        except (ValueError, RecursionError):
+            parsed = None
+        if not isinstance(parsed, dict):
+            return _NotReady("the autoscaler's answer is not JSON", trouble=True)
+        if parsed.get("request_idx") is not None:
+            record.request_idx = parsed["request_idx"]
+        url = parsed.get("url")
+        if not url:
+            return _NotReady(_printable(parsed.get("status")) or "no worker is ready")
+        if not isinstance(url, str) or not _WORKER_URL.fullmatch(url):
+            raise AutoscalerError("The autoscaler named a worker whose address is no plain http(s)://host:port.")
+        auth = dict(parsed)
+        # Older autoscalers leave it out; a worker wants it all the same.
+        auth.setdefault("request_idx", JSONNumber("0") if record.request_idx is None else record.request_idx)
+        missing = [name for name in AUTH_FIELDS if name not in auth]
+        if missing:
+            raise AutoscalerError(f"The autoscaler's assignment lacks {', '.join(missing)}.")
+        return Assignment(url.rstrip("/"), {name: auth[name] for name in AUTH_FIELDS})
+
+
+def _printable(status: Any) -> str:
+    text = status if isinstance(status, str) else "" if status is None else json_text(status)
+    return re.sub(r"[^ -~]+", " ", text).strip()[:500]

@@ -1,0 +1,207 @@
+"""The command line. Only this file and :mod:`.prompts` print, and only this one exits."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import io
+import logging
+import signal
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from typing import Any, NoReturn
+
+from . import __version__
+from .client import VastClient, open_console, settings_in_use
+from .credentials import account_keys, find_account
+from .errors import ConfigurationError, NoEndpoints, PortTaken, VespaError
+from .prompts import RULE, endpoint_list, interactive_setup, offer_port, show_error
+from .settings import Settings, resolve, settings_table
+
+__all__ = ["build_parser", "main"]
+
+_log = logging.getLogger("vespa_client")
+
+OK, FAILURE, USAGE, INTERRUPTED = 0, 1, 2, 130
+
+_INTRODUCTION = """\
+A local HTTP proxy for Vast.ai serverless endpoints: any SDK finds your endpoint at http://localhost:8010.
+
+  python -m vespa_client                                   asks for what it needs
+  python -m vespa_client --endpoint NAME --account-key KEY
+  python -m vespa_client --list                            shows your endpoints
+  python -m vespa_client --sandbox                         needs no account: a stand-in for Vast.ai on this machine
+"""
+_KEYS = """\
+Keys are looked for in this order: flags, environment, ~/.vast_api_key, and the file of the vastai command. Give them by
+file or environment where you can: other users of the machine can see a command's arguments.
+"""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line. Returns the exit code: 0, 1 for a failure, 2 for wrong usage, 130 when interrupted."""
+    _write_utf8()
+    try:
+        return _run(build_parser().parse_args(argv))
+    except VespaError as problem:
+        show_error(problem)
+        return USAGE if isinstance(problem, ConfigurationError) and not isinstance(problem, PortTaken) else FAILURE
+    except EOFError:
+        print("\nThe input ended before the set-up was complete.", file=sys.stderr)
+        return FAILURE
+    except KeyboardInterrupt:
+        print("\nInterrupted.", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        return FAILURE
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser, made from the settings' own declarations."""
+    parser = _Parser(
+        prog="python -m vespa_client",
+        description=_INTRODUCTION,
+        epilog=_KEYS,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    groups: dict[str, Any] = {}
+    for name, (setting, default) in settings_table().items():
+        group = groups.setdefault(setting.group, None) or parser.add_argument_group(setting.group)
+        groups[setting.group] = group
+        options: dict[str, Any] = {"help": _help(setting.help, setting.env, default), "default": None}
+        if setting.is_switch:
+            options |= {"action": "store_const", "const": True}
+        else:
+            options |= {"metavar": setting.metavar or "|".join(setting.choices)}
+            if setting.repeatable:
+                options |= {"action": "append"}
+        group.add_argument("--" + name.replace("_", "-"), **options)
+    parser.add_argument("--list", action="store_true", help="list available endpoints (requires account key)")
+    parser.add_argument("--version", action="version", version=f"vespa_client {__version__}")
+    return parser
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        # One line and the way to the help: the whole usage would bury what was wrong.
+        print(f"ERROR: {message}\n\nHINT: {self.prog} --help shows what there is.", file=sys.stderr)
+        raise SystemExit(USAGE)
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    settings = resolve({name: value for name, value in vars(arguments).items() if name != "list"})
+    with _logging(settings.debug):
+        if arguments.list:
+            return _list(settings)
+        if not settings.sandbox and _is_incomplete(settings):
+            if not sys.stdin.isatty():
+                raise _what_is_missing(settings)
+            settings = interactive_setup(settings, ask_port=arguments.port is None)
+        return _serve(settings)
+
+
+def _list(settings: Settings) -> int:
+    with settings_in_use(settings) as in_use:
+        endpoints = find_account(in_use, open_console(in_use))[1]
+    if not endpoints:
+        raise NoEndpoints("No endpoints found on this account.")
+    print(endpoint_list(endpoints))
+    return OK
+
+
+def _serve(settings: Settings) -> int:
+    client = VastClient.from_settings(settings)
+    try:
+        client.start()
+    except PortTaken as problem:
+        free = offer_port(settings.host, settings.port + 1)
+        problem.hint = f"Use --port {free}, which is free, or stop that program." if free else "Use another --port."
+        raise
+    try:
+        with _stop_signals():
+            _announce(client, settings)
+            # In steps: on Windows, a sleep without an end can't be interrupted.
+            while True:
+                time.sleep(1.0)
+    except KeyboardInterrupt:
+        print("\nStopping; press Ctrl-C again to end at once.", file=sys.stderr)
+        cut = client.stop(settings.drain)
+        if cut:
+            print(f"{cut} requests were still running after {settings.drain:g} s and were cut.", file=sys.stderr)
+    finally:
+        client.stop()
+    return OK
+
+
+def _announce(client: VastClient, settings: Settings) -> None:
+    what = f"{client.endpoint_name} (sandbox: a stand-in, no GPU)" if settings.sandbox else client.endpoint_name
+    print(f"{RULE}\n  Starting proxy for: {what}\n  Listening on: {client.url}\n{RULE}\n")
+    print(f'  OpenAI(base_url="{client.url}/v1", api_key="not-used")\n', flush=True)
+
+
+def _is_incomplete(settings: Settings) -> bool:
+    return settings.endpoint is None or (settings.api_key is None and next(account_keys(settings), None) is None)
+
+
+def _what_is_missing(settings: Settings) -> ConfigurationError:
+    missing = []
+    hints = []
+    if settings.endpoint is None:
+        missing.append("the endpoint's name")
+        hints.append("  - endpoint: --endpoint NAME or VAST_ENDPOINT (--list shows what there is)")
+    if next(account_keys(settings), None) is None:
+        missing.append("an API key")
+        hints.append("  - account key: --account-key KEY, VAST_ACCOUNT_KEY, or the file ~/.vast_api_key")
+        hints.append("  - or the endpoint's own key: --api-key KEY or VAST_API_KEY")
+    hint = "Give it in one of these ways (or run it in a terminal, and it asks; or try --sandbox):\n" + "\n".join(hints)
+    return ConfigurationError(f"Missing: {' and '.join(missing)}.", hint=hint)
+
+
+def _help(text: str, env: str | None, default: Any) -> str:
+    notes = []
+    if default not in (None, False, ()):
+        notes.append(f"default: {default:g}" if isinstance(default, float) else f"default: {default}")
+    if env:
+        notes.append(f"or set {env}")
+    return f"{text} ({'; '.join(notes)})" if notes else text
+
+
+@contextlib.contextmanager
+def _logging(debug: bool) -> Iterator[None]:
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
+    _log.addHandler(handler)
+    _log.setLevel(logging.DEBUG if debug else logging.INFO)
+    try:
+        yield
+    finally:
+        _log.removeHandler(handler)
+        _log.setLevel(logging.NOTSET)
+
+
+@contextlib.contextmanager
+def _stop_signals() -> Iterator[None]:
+    """What asks a process to end does what Ctrl-C does. What the caller had ignored stays so, as nohup wants it."""
+
+    def interrupt(number: int, frame: Any) -> None:
+        raise KeyboardInterrupt
+
+    names = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    before = {number: signal.getsignal(number) for number in numbers if signal.getsignal(number) != signal.SIG_IGN}
+    for number in before:
+        signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _write_utf8() -> None:
+    # A console or a pipe with an old code page can't show the bullet of the endpoint list.
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")

@@ -1,0 +1,293 @@
+"""The proxy as an object: start it, take its ``url``, stop it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import threading
+from collections.abc import Iterator
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from .autoscaler import Autoscaler
+from .console import Console, Endpoint, find_endpoint
+from .errors import ConfigurationError, ConsoleError
+from .exchange import Exchange
+from .keyring import Keyring
+from .proxies import OutboundProxies
+from .server import ProxyServer
+from .settings import Settings, replaced, resolve
+from .transport import TimeLimits, Transport
+from .trust import Trust
+from .worker import Workers
+
+if TYPE_CHECKING:
+    from typing_extensions import Self, Unpack
+
+    from .settings import SettingKeywords
+
+__all__ = ["AsyncVastClient", "VastClient", "fetch_endpoint_key", "list_endpoints", "open_console", "settings_in_use"]
+
+_log = logging.getLogger("vespa_client")
+
+
+class VastClient:
+    """A local HTTP proxy for one Vast.ai serverless endpoint, run by threads of its own.
+
+    ::
+
+        with VastClient("my-endpoint", account_key="…", port=0) as client:
+            OpenAI(base_url=f"{client.url}/v1", api_key="not-used")
+
+    Every setting of the command line is a keyword of the same name; the README's reference says what each means. What
+    isn't given comes from the environment and the key files. Nothing is printed, and no signal handler is set: log
+    records go to the logger ``vespa_client``.
+    """
+
+    def __init__(
+        self, endpoint_name: str | None = None, api_key: str | None = None, **settings: Unpack[SettingKeywords]
+    ) -> None:
+        """Take the settings; nothing is opened yet. Raises :class:`ConfigurationError` for a value that can't work."""
+        if endpoint_name is not None and settings.get("endpoint") is not None:
+            raise TypeError("endpoint_name and endpoint are the same setting: give one of the two")
+        given: dict[str, Any] = {"endpoint": endpoint_name, "api_key": api_key}
+        given.update({name: value for name, value in settings.items() if value is not None})
+        unknown = sorted(set(given) - set(Settings.__dataclass_fields__))
+        if unknown:
+            raise TypeError(f"VastClient has no setting {', '.join(unknown)}")
+        self._set_up(resolve(given))
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self:
+        """A client with exactly these settings; nothing is taken from the environment."""
+        client = cls.__new__(cls)
+        client._set_up(settings)
+        return client
+
+    def _set_up(self, settings: Settings) -> None:
+        self._settings = settings
+        self._lock = threading.Lock()  # guards the fields below, and that start and stop come one after the other
+        self._server: ProxyServer | None = None
+        self._resources = contextlib.ExitStack()
+        self._url: str | None = None
+        self._stopped = threading.Event()
+
+    def __repr__(self) -> str:
+        state = self._url if self._server else "stopped"
+        return f"<VastClient {self._settings.endpoint or '?'} {state}>"
+
+    @property
+    def url(self) -> str:
+        """The proxy's address, without a path: ``http://127.0.0.1:8010``. Raises RuntimeError before :meth:`start`."""
+        if self._url is None:
+            raise RuntimeError("The proxy has no address yet: call start() first.")
+        return self._url
+
+    @property
+    def endpoint_name(self) -> str | None:
+        """The endpoint that requests go to, where it is known already."""
+        return self._settings.endpoint
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the proxy accepts requests."""
+        return self._server is not None
+
+    def start(self) -> Self:
+        """Listen and serve; the proxy is ready when this returns. Harmless when it runs already. Returns itself.
+
+        With an account key and no endpoint key, the endpoint key is fetched from the console first. Raises one of
+        :mod:`vespa_client.errors`; nothing is left running then.
+        """
+        with self._lock, contextlib.ExitStack() as resources:
+            if self._server is not None:
+                return self
+            settings = resources.enter_context(settings_in_use(self._settings))
+            if settings.endpoint is None:
+                raise ConfigurationError(
+                    "No endpoint was named.",
+                    hint="Name one with --endpoint or VAST_ENDPOINT; --list shows those of your account.",
+                )
+            if settings.debug:
+                _log.setLevel(logging.DEBUG)
+            server = _build(settings)
+            server.start()
+            self._server, self._url = server, _address(settings.host, server.port)
+            self._resources = resources.pop_all()
+            self._stopped.clear()
+        return self
+
+    def stop(self, drain: float = 0.0) -> int:
+        """Stop listening, let requests in progress finish for up to ``drain`` seconds, then cut them visibly.
+
+        Ends all threads and closes all sockets. Harmless when it doesn't run. Returns how many requests were cut.
+        """
+        with self._lock:
+            server, self._server = self._server, None
+            cut = server.stop(drain) if server is not None else 0
+            self._resources.close()
+            self._stopped.set()
+        return cut
+
+    def run_forever(self) -> None:
+        """Start, and return when :meth:`stop` is called from another thread, or on Ctrl-C in the main thread."""
+        self.start()
+        try:
+            # In steps: on Windows, a wait without an end can't be interrupted.
+            while not self._stopped.wait(1.0):
+                pass
+        except KeyboardInterrupt:
+            _log.info("Interrupted.")
+        finally:
+            self.stop()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None) -> None:
+        self.stop()
+
+
+class AsyncVastClient:
+    """:class:`VastClient` for programs that ``await``. The proxy runs in the same threads; the event loop stays free."""
+
+    def __init__(
+        self, endpoint_name: str | None = None, api_key: str | None = None, **settings: Unpack[SettingKeywords]
+    ) -> None:
+        """As :meth:`VastClient.__init__`."""
+        self._client = VastClient(endpoint_name, api_key, **settings)
+
+    def __repr__(self) -> str:
+        return f"<Async{repr(self._client)[1:]}"
+
+    @property
+    def url(self) -> str:
+        """As :attr:`VastClient.url`."""
+        return self._client.url
+
+    @property
+    def endpoint_name(self) -> str | None:
+        """As :attr:`VastClient.endpoint_name`."""
+        return self._client.endpoint_name
+
+    @property
+    def is_running(self) -> bool:
+        """As :attr:`VastClient.is_running`."""
+        return self._client.is_running
+
+    async def start(self) -> Self:
+        """As :meth:`VastClient.start`."""
+        await asyncio.to_thread(self._client.start)
+        return self
+
+    async def stop(self, drain: float = 0.0) -> int:
+        """As :meth:`VastClient.stop`."""
+        return await asyncio.to_thread(self._client.stop, drain)
+
+    async def run_forever(self) -> None:
+        """Start, and return when :meth:`stop` is called. Cancelling (which Ctrl-C does) stops the proxy too."""
+        await self.start()
+        try:
+            while self._client.is_running:
+                await asyncio.sleep(0.25)
+        finally:
+            # Not awaited: the task may be in the middle of being cancelled.
+            self._client.stop()
+
+    async def __aenter__(self) -> Self:
+        return await self.start()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+
+def list_endpoints(
+    account_key: str | None = None,
+    *,
+    instance: str = "prod",
+    console_url: str | None = None,
+    ca_file: str | None = None,
+) -> list[Endpoint]:
+    """The endpoints of an account, in the console's order.
+
+    ``account_key`` comes from the environment or the key files where it isn't given. Raises
+    :class:`ConfigurationError`, :class:`AuthenticationError`, :class:`ConsoleError`, :class:`NetworkError`.
+    """
+    from .credentials import find_account
+
+    settings = resolve({"account_key": account_key, "instance": instance, "console_url": console_url, "ca_file": ca_file})
+    return find_account(settings, open_console(settings))[1]
+
+
+def fetch_endpoint_key(
+    account_key: str | None = None,
+    endpoint_name: str | None = None,
+    instance: str = "prod",
+    *,
+    console_url: str | None = None,
+    ca_file: str | None = None,
+) -> str:
+    """The key of one endpoint of the account. Arguments and errors as in :func:`list_endpoints`, and
+    :class:`EndpointNotFound`, :class:`NoEndpoints`.
+    """
+    name = endpoint_name or resolve({}).endpoint
+    if name is None:
+        raise ConfigurationError("No endpoint was named.", hint="Give endpoint_name, or set VAST_ENDPOINT.")
+    endpoints = list_endpoints(account_key, instance=instance, console_url=console_url, ca_file=ca_file)
+    key = find_endpoint(endpoints, name).api_key
+    if key is None:
+        raise ConsoleError(f"The console has no key for the endpoint {name!r}.")
+    return key
+
+
+def open_console(settings: Settings) -> Console:
+    """The console of these settings."""
+    return _open_console(settings, OutboundProxies())[0]
+
+
+@contextlib.contextmanager
+def settings_in_use(settings: Settings) -> Iterator[Settings]:
+    """The settings; with ``sandbox``, a Vast.ai on loopback is up for as long as the block runs, and they point at it."""
+    if not settings.sandbox:
+        yield settings
+        return
+    from .sandbox import Sandbox
+
+    with Sandbox(backend_url=settings.sandbox_backend) as sandbox:
+        yield replaced(
+            settings,
+            console_url=sandbox.console_url,
+            autoscaler_url=sandbox.autoscaler_url,
+            account_key=sandbox.account_key,
+            api_key=None,
+            endpoint=settings.endpoint or sandbox.endpoints[0].name,
+        )
+
+
+def _open_console(settings: Settings, proxies: OutboundProxies) -> tuple[Console, Transport, Trust]:
+    trust = Trust(settings.console, lambda: console.root_certificate(), settings.ca_file)
+    transport = Transport(trust.public, proxies)
+    console = Console(settings.console, settings.instance, transport)
+    return console, transport, trust
+
+
+def _build(settings: Settings) -> ProxyServer:
+    """The endpoint's parts, put together, and the server in front of them, which listens already."""
+    assert settings.endpoint is not None
+    proxies = OutboundProxies()
+    console, transport, trust = _open_console(settings, proxies)
+    keyring = Keyring(settings, console)
+    keyring.key()
+    limits = TimeLimits(settings.connect_timeout, settings.timeout, settings.idle_timeout)
+    workers = Workers(Transport(trust.workers, proxies), trust, limits, settings.forward_header)
+    autoscaler = Autoscaler(settings.autoscaler, settings.endpoint, keyring, transport)
+    exchange = Exchange(autoscaler, workers, settings)
+    return ProxyServer(settings.host, settings.port, exchange, max_body=settings.max_body)
+
+
+def _address(host: str, port: int) -> str:
+    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "localhost": "127.0.0.1"}.get(host, host)
+    return f"http://[{shown}]:{port}" if ":" in shown and not shown.startswith("[") else f"http://{shown}:{port}"

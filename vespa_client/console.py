@@ -1,0 +1,132 @@
+"""Vast.ai's account API (protocol.md, "Console"): which endpoints an account has, and their keys."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import quote
+
+from .errors import (
+    AuthenticationError,
+    ConsoleBusy,
+    ConsoleError,
+    EndpointNotFound,
+    NetworkError,
+    NoEndpoints,
+    TwoFactorRequired,
+)
+from .lifeline import Lifeline
+from .transport import Answer, CertificateRefused, OutboundRequest, TimeLimits, Transport, TransportError
+from .trust import ROOT_PATH
+
+__all__ = ["Console", "Endpoint", "find_endpoint"]
+
+_LIMITS = TimeLimits(connect=10.0, first_byte=30.0, idle=30.0)
+_LARGEST_ANSWER = 16 * 2**20
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """A serverless endpoint of an account. ``api_key`` is the endpoint's own key; ``state`` a word such as ``active``."""
+
+    id: int
+    name: str
+    state: str
+    api_key: str | None = field(repr=False)
+
+
+class Console:
+    """One installation's console."""
+
+    def __init__(self, url: str, instance: str, transport: Transport) -> None:
+        """``instance`` is ``prod``, ``alpha`` or ``candidate``: which autoscaler's endpoints are asked for."""
+        self.url = url
+        self._instance = instance
+        self._transport = transport
+
+    def endpoints(self, account_key: str) -> list[Endpoint]:
+        """The account's endpoints, in the console's order. Raises one of the errors of this module's imports."""
+        answer = self._get(
+            f"/api/v0/endptjobs/?autoscaler_instance={quote(self._instance)}",
+            [("Authorization", f"Bearer {account_key}"), ("Accept", "application/json")],
+        )
+        body = answer.read(_LARGEST_ANSWER)
+        if answer.status_code != 200:
+            raise self._refusal(answer, body)
+        try:
+            parsed = json.loads(body)
+            rows = parsed["results"]
+            if parsed.get("success") is False:
+                raise ConsoleError(f"The console at {self.url} said that the request failed.")
+            return [_endpoint(row) for row in rows]
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            raise ConsoleError(
+                f"The console at {self.url} answered with something that is no list of endpoints.",
+                hint="Check --console-url and --instance; a log-in page of the network you are in can do this too.",
+            ) from None
+
+    def root_certificate(self) -> bytes:
+        """The root that signs workers' certificates, PEM or DER."""
+        answer = self._get(ROOT_PATH, [])
+        body = answer.read(_LARGEST_ANSWER)
+        if answer.status_code != 200:
+            raise ConsoleError(f"the console at {self.url} answered {answer.status_code} to {ROOT_PATH}")
+        return body
+
+    def _get(self, target: str, fields: list[tuple[str, str]]) -> Answer:
+        request = OutboundRequest("GET", self.url, _path_of(self.url) + target, fields)
+        try:
+            return self._transport.exchange(request, _LIMITS, Lifeline())
+        except CertificateRefused as problem:
+            raise NetworkError(
+                f"The console at {self.url} can't be trusted: {problem}.",
+                hint="If your company inspects TLS, give its root with --ca-file PATH.",
+            ) from problem
+        except TransportError as problem:
+            raise NetworkError(
+                f"The console at {self.url} can't be reached: {problem}.",
+                hint="Check the network, --console-url, and HTTPS_PROXY if you are behind a proxy.",
+            ) from problem
+
+    def _refusal(self, answer: Answer, body: bytes) -> Exception:
+        text = body[:2000].decode("utf-8", "replace")
+        status = answer.status_code
+        if status in (401, 403):
+            if "two factor" in text.lower() or "two-factor" in text.lower() or "2fa" in text.lower():
+                return TwoFactorRequired(f"The console at {self.url} asks for two-factor authentication.")
+            words = "401 Unauthorized" if status == 401 else "403 Forbidden"
+            hint = f"{AuthenticationError.hint}\n  - It was the console ({self.url}) that refused the account key"
+            return AuthenticationError(words, hint=hint)
+        if status == 429:
+            return ConsoleBusy(f"The console at {self.url} answered 429: too many requests.")
+        return ConsoleError(
+            f"The console at {self.url} answered {status}.", hint="It may be in trouble; try again in a minute."
+        )
+
+
+def find_endpoint(endpoints: list[Endpoint], name: str) -> Endpoint:
+    """The endpoint of that name, an active one where the name stands twice.
+
+    Raises :class:`NoEndpoints`, or :class:`EndpointNotFound` with the names there are and the nearest one.
+    """
+    matches = [endpoint for endpoint in endpoints if endpoint.name == name]
+    if matches:
+        return next((endpoint for endpoint in matches if endpoint.state == "active"), matches[0])
+    if not endpoints:
+        raise NoEndpoints("No endpoints found on this account.")
+    names = list(dict.fromkeys(endpoint.name for endpoint in endpoints))
+    folded = {known.casefold(): known for known in names}
+    near = difflib.get_close_matches(name.casefold(), folded, n=1)
+    hint = f"Did you mean {folded[near[0]]!r}? " if near else ""
+    raise EndpointNotFound(f"Endpoint {name!r} not found.", hint=hint + "Your endpoints: " + ", ".join(names))
+
+
+def _endpoint(row: Any) -> Endpoint:
+    key = row.get("api_key")
+    return Endpoint(int(row["id"]), str(row["endpoint_name"]), str(row.get("endpoint_state") or ""), key or None)
+
+
+def _path_of(url: str) -> str:
+    return "/" + url.split("/", 3)[3] if url.count("/") > 2 else ""

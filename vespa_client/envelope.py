@@ -1,0 +1,141 @@
+"""What a worker takes (protocol.md, "Workers"): the envelope around a body, or the assignment inside a query. Pure."""
+
+from __future__ import annotations
+
+import codecs
+import json
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+from urllib.parse import quote
+
+from .errors import BadRequest, UnsupportedBody
+
+__all__ = [
+    "AUTH_FIELDS",
+    "BODY_METHODS",
+    "QUERY_METHODS",
+    "Envelope",
+    "JSONNumber",
+    "check_body",
+    "json_text",
+    "sign_target",
+    "wrap",
+]
+
+AUTH_FIELDS = ("cost", "endpoint", "reqnum", "request_idx", "signature", "url")
+"""What of an assignment a worker wants to see, exactly as the autoscaler sent it."""
+
+BODY_METHODS = frozenset({"POST", "PUT", "PATCH"})
+QUERY_METHODS = frozenset({"GET", "HEAD", "DELETE"})
+
+_BYTE_ORDER_MARK = codecs.BOM_UTF8
+_UTF8_STEP = 1 << 20
+_BINARY_TYPES = ("multipart/", "image/", "audio/", "video/", "application/octet-stream", "application/zip", "application/pdf")
+
+
+class JSONNumber(str):
+    """A number as its JSON text, so that ``500.0`` stays ``500.0``: the signature covers the text."""
+
+    __slots__ = ()
+
+
+class Envelope(NamedTuple):
+    """An envelope in pieces, to be sent one after the other, so that a large body isn't copied into it."""
+
+    before: bytes
+    payload: bytes | bytearray
+    after: bytes
+
+
+def check_body(body: bytes | bytearray, content_type: str, content_encoding: str = "") -> bytes | bytearray:
+    """The client's body as a payload: itself if it is JSON, ``{}`` if it is empty.
+
+    Raises :class:`BadRequest` with the place where it stops being JSON (RFC 8259), :class:`UnsupportedBody` where it
+    wasn't meant to be. What the ``Content-Type`` says counts only then: ``curl -d`` calls its JSON a form.
+    """
+    if content_encoding.strip().lower() not in ("", "identity"):
+        raise UnsupportedBody(
+            f"A body with Content-Encoding {content_encoding!r} can't be put into a worker's envelope.",
+            hint="Send the JSON uncompressed.",
+        )
+    if not body:
+        return b"{}"
+    if body.startswith(_BYTE_ORDER_MARK):
+        body = body[len(_BYTE_ORDER_MARK) :]
+    try:
+        _check_json(body)
+    except BadRequest as problem:
+        kind = content_type.partition(";")[0].strip().lower()
+        if kind.startswith(_BINARY_TYPES):
+            raise UnsupportedBody(
+                f"A worker takes JSON, and this body is {kind}.",
+                hint="Send files inside the JSON, as base64 text or as a URL, in the form your model server expects.",
+            ) from problem
+        raise
+    return body
+
+
+def wrap(payload: bytes | bytearray, assignment: Mapping[str, Any]) -> Envelope:
+    """The envelope for POST, PUT and PATCH, the payload in it byte for byte."""
+    return Envelope(b'{"auth_data": ' + _auth_json(assignment).encode() + b', "payload": ', payload, b"}")
+
+
+def sign_target(target: str, assignment: Mapping[str, Any]) -> str:
+    """The target for GET, HEAD and DELETE: the assignment behind the query, which stays as the client wrote it."""
+    added = "&".join(f"serverless_{name}={quote(_query_text(assignment[name]), safe='')}" for name in AUTH_FIELDS)
+    if "?" not in target:
+        return f"{target}?{added}"
+    return target + added if target.endswith(("?", "&")) else f"{target}&{added}"
+
+
+def _auth_json(assignment: Mapping[str, Any]) -> str:
+    return "{" + ", ".join(f'"{name}": {json_text(assignment[name])}' for name in AUTH_FIELDS) + "}"
+
+
+def json_text(value: Any) -> str:
+    """The value as JSON, its :class:`JSONNumber` in the text they had."""
+    if isinstance(value, JSONNumber):
+        return value
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{json.dumps(key)}: {json_text(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(json_text, value)) + "]"
+    return json.dumps(value)
+
+
+def _query_text(value: Any) -> str:
+    return str(value) if isinstance(value, str) else json_text(value)
+
+
+def _check_json(body: bytes | bytearray) -> None:
+    _check_utf8(body)
+    try:
+        # As Latin-1, each byte is one character of one byte: JSON's grammar is ASCII, and UTF-8 with a single emoji in
+        # it would take four bytes for each of them. float() for whole numbers, since int() refuses more than 4,300 digits.
+        json.loads(body.decode("latin-1"), parse_int=float, parse_constant=_refuse_constant)
+    except json.JSONDecodeError as problem:
+        raise BadRequest(
+            f"The body is not JSON: {problem.msg} at byte {problem.pos} (line {problem.lineno}, column {problem.colno}).",
+            hint="Workers take JSON alone. Check quotes and commas there; in a shell, put the body in single quotes.",
+        ) from None
+    except RecursionError:
+        raise BadRequest("The body's JSON is nested too deeply.") from None
+
+
+def _check_utf8(body: bytes | bytearray) -> None:
+    if body.isascii():
+        return
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    view = memoryview(body)
+    start = 0
+    try:
+        for start in range(0, len(body), _UTF8_STEP):
+            decoder.decode(view[start : start + _UTF8_STEP], final=start + _UTF8_STEP >= len(body))
+    except UnicodeDecodeError as problem:
+        raise BadRequest(
+            f"The body is not UTF-8 near byte {start + problem.start}.", hint="JSON is sent as UTF-8 (RFC 8259, 8.1)."
+        ) from None
+
+
+def _refuse_constant(name: str) -> Any:
+    raise BadRequest(f"The body is not JSON: {name} is no JSON number.", hint="Send null, or leave the field out.")

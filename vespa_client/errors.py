@@ -1,0 +1,259 @@
+"""What can go wrong, by whose fault it is.
+
+Every error carries an HTTP status, a stable ``code``, a message that says what happened and a hint that says what to do.
+The proxy answers with :meth:`VespaError.body`, the command line prints ``str(error)``, and the library raises them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import ClassVar
+
+__all__ = [
+    "AnswerTimeout",
+    "AuthenticationError",
+    "AutoscalerError",
+    "BadRequest",
+    "BodyTooLarge",
+    "ConfigurationError",
+    "ConsoleBusy",
+    "ConsoleError",
+    "EndpointNotFound",
+    "MethodNotAllowed",
+    "NetworkError",
+    "NoEndpoints",
+    "NoWorkerReady",
+    "NotFound",
+    "PortTaken",
+    "ShuttingDown",
+    "TwoFactorRequired",
+    "UnsupportedBody",
+    "VespaError",
+    "WorkerAnswerBroken",
+    "WorkerError",
+]
+
+_TYPES = {
+    400: "invalid_request_error",
+    401: "authentication_error",
+    403: "permission_error",
+    404: "not_found_error",
+    405: "invalid_request_error",
+    408: "timeout_error",
+    413: "request_too_large",
+    415: "invalid_request_error",
+    417: "invalid_request_error",
+    421: "permission_error",
+    429: "rate_limit_error",
+    503: "overloaded_error",
+    504: "timeout_error",
+}
+
+
+class VespaError(Exception):
+    """The base of every error this package raises.
+
+    ``status`` is the HTTP status the proxy answers with, ``code`` a stable word for programs, ``hint`` what a person can
+    do about it, ``retry_after`` the seconds after which another try makes sense, ``retried`` whether the proxy has
+    tried more than once already, so that a client's own retry would only repeat its work.
+    """
+
+    status: int = 500
+    code: str = "internal_error"
+    hint: str = ""
+    allow: ClassVar[Sequence[str]] = ()
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str | None = None,
+        status: int | None = None,
+        retry_after: int | None = None,
+        retried: bool = False,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        if hint is not None:
+            self.hint = hint
+        if status is not None:
+            self.status = status
+        self.retry_after = retry_after
+        self.retried = retried
+
+    def body(self) -> bytes:
+        """The JSON that the OpenAI and the Anthropic SDK both show: see "Errors" in the README."""
+        return json.dumps({"type": "error", "error": self.fields()}).encode()
+
+    def event(self) -> bytes:
+        """The same as a server-sent event. SDKs show the message alone there, so that the hint joins it."""
+        fields = self.fields()
+        fields["message"] = " ".join(part for part in (self.message, self.hint) if part)
+        return b"event: error\ndata: " + json.dumps({"type": "error", "error": fields}).encode() + b"\n\n"
+
+    def fields(self) -> dict[str, str | None]:
+        """The inner object of :meth:`body`."""
+        return {
+            "type": _TYPES.get(self.status, "api_error"),
+            "code": self.code,
+            "message": self.message,
+            "hint": self.hint,
+            "param": None,
+        }
+
+
+class ConfigurationError(VespaError):
+    """A setting is missing, or has a value that can't work."""
+
+    code = "configuration_error"
+
+
+class PortTaken(ConfigurationError):
+    """The port to listen on belongs to another program."""
+
+    code = "port_taken"
+
+    def __init__(self, message: str, *, port: int, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.port = port
+
+
+class BadRequest(VespaError):
+    """The client's request can't be understood, or can't be carried to a worker."""
+
+    status = 400
+    code = "bad_request"
+
+
+class NotFound(VespaError):
+    """One of the proxy's own pages was asked for that isn't there."""
+
+    status = 404
+    code = "not_found"
+
+
+class MethodNotAllowed(BadRequest):
+    """A worker knows no such method."""
+
+    status = 405
+    code = "method_not_allowed"
+
+
+class BodyTooLarge(BadRequest):
+    """The request's body is above the limit."""
+
+    status = 413
+    code = "body_too_large"
+
+
+class UnsupportedBody(BadRequest):
+    """The request's body is of a kind that the worker's envelope has no place for."""
+
+    status = 415
+    code = "unsupported_body"
+
+
+class AuthenticationError(VespaError):
+    """The console or the autoscaler refused the key."""
+
+    status = 401
+    code = "authentication_failed"
+    hint = (
+        "401 Unauthorized usually means:\n"
+        "  - You're using the wrong API key type\n"
+        "  - Endpoint API key is required, not account API key\n"
+        "  - Use --account-key to auto-fetch the correct key"
+    )
+
+
+class TwoFactorRequired(AuthenticationError):
+    """The console wants a second factor for this key."""
+
+    code = "two_factor_required"
+    hint = (
+        "The key is not wrong. Log in at https://console.vast.ai with your second factor and make an API key there, "
+        "or give the endpoint's own key with --api-key."
+    )
+
+
+class NoEndpoints(VespaError):
+    """The account has no endpoint."""
+
+    status = 404
+    code = "no_endpoints"
+    hint = (
+        "Create one at https://console.vast.ai/endpoints, check that the key is of the right account, "
+        "or try --instance alpha if that is where your endpoints are."
+    )
+
+
+class EndpointNotFound(VespaError):
+    """The account has no endpoint of that name."""
+
+    status = 404
+    code = "endpoint_not_found"
+
+
+class NetworkError(VespaError):
+    """The console or the autoscaler can't be reached."""
+
+    status = 502
+    code = "network_error"
+
+
+class ConsoleError(VespaError):
+    """The console's answer is of no use."""
+
+    status = 502
+    code = "console_error"
+
+
+class ConsoleBusy(ConsoleError):
+    """The console limits its callers, and said 429."""
+
+    status = 503
+    code = "console_busy"
+    hint = "Vast.ai limits how often its API may be asked, by address too. Wait a minute, then try again."
+
+
+class AutoscalerError(VespaError):
+    """The autoscaler's answer is of no use."""
+
+    status = 502
+    code = "autoscaler_error"
+
+
+class NoWorkerReady(VespaError):
+    """No worker became ready within ``wait`` seconds."""
+
+    status = 503
+    code = "no_worker_ready"
+
+
+class ShuttingDown(VespaError):
+    """The proxy is stopping."""
+
+    status = 503
+    code = "shutting_down"
+
+
+class WorkerError(VespaError):
+    """No worker took the request."""
+
+    status = 502
+    code = "worker_unreachable"
+
+
+class WorkerAnswerBroken(WorkerError):
+    """The worker's answer isn't HTTP, or ended before it was whole."""
+
+    code = "worker_answer_broken"
+    hint = "The answer is incomplete. The worker may have died or been taken away; send the request again."
+
+
+class AnswerTimeout(WorkerError):
+    """The worker took the request and was silent for too long."""
+
+    status = 504
+    code = "worker_timeout"

@@ -1,0 +1,103 @@
+"""The life of one request: an assignment, the worker, and another worker if that one can't have run it.
+
+The only place with a retry in it. What may have run is never sent again (design.md, "Retry only what cannot have run").
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+
+from .autoscaler import Autoscaler
+from .errors import AnswerTimeout, VespaError, WorkerAnswerBroken, WorkerError
+from .lifeline import Lifeline
+from .record import Record
+from .relay import relay
+from .reply import Reply
+from .request import ClientRequest
+from .settings import Settings
+from .transport import Answer, AnswerLate, HungUp, TransportError
+from .worker import Workers
+
+__all__ = ["Exchange"]
+
+_log = logging.getLogger("vespa_client")
+
+TURNED_AWAY = frozenset({429, 502, 503, 504})
+"""Answers of a worker that did not take the request."""
+
+_FIRST_PAUSE = 0.1
+_LONGEST_PAUSE = 5.0
+# Each stale connection costs a try without being a worker's failure; there can't be many for one request.
+_MOST_STALE = 8
+
+
+class Exchange:
+    """How an endpoint's requests are carried out. Safe to share between threads: a request's own state is its record."""
+
+    def __init__(self, autoscaler: Autoscaler, workers: Workers, settings: Settings) -> None:
+        self._autoscaler = autoscaler
+        self._workers = workers
+        self._wait = settings.wait
+        self._retries = settings.retries
+
+    def run(self, request: ClientRequest, reply: Reply, record: Record, lifeline: Lifeline) -> None:
+        """Carry the request out and answer the client.
+
+        Raises :class:`VespaError`, :class:`ClientGone`. If ``reply.started`` then, the client has seen the failure already.
+        """
+        relay(self._answer(request, record, lifeline), reply, record, lifeline)
+
+    def _answer(self, request: ClientRequest, record: Record, lifeline: Lifeline) -> Answer:
+        deadline = time.monotonic() + self._wait
+        failures: list[str] = []
+        stale = 0
+        while True:
+            assignment = self._autoscaler.assign(record, request.cost, deadline, lifeline)
+            record.worker = assignment.url.partition("://")[2]
+            _log.debug("%s sent to %s", record.name, assignment.url)
+            try:
+                answer = self._workers.send(request, assignment, lifeline)
+            except TransportError as problem:
+                if problem.may_have_run:
+                    raise self._lost(problem, record) from problem
+                if isinstance(problem, HungUp) and problem.stale and stale < _MOST_STALE:
+                    stale += 1
+                    _log.debug("%s a kept connection to %s had gone stale", record.name, record.worker)
+                    continue
+                failures.append(f"{record.worker}: {problem}")
+                if len(failures) > self._retries:
+                    raise self._all_failed(failures) from problem
+                self._pause(record, failures, 0.0, lifeline)
+                continue
+            if answer.status_code not in TURNED_AWAY or len(failures) >= self._retries:
+                return answer
+            failures.append(f"{record.worker}: it answered {answer.status_code}")
+            asked = answer.field("retry-after") or ""
+            answer.close()
+            self._pause(record, failures, float(asked) if asked.isascii() and asked.isdigit() else 0.0, lifeline)
+
+    def _pause(self, record: Record, failures: list[str], asked: float, lifeline: Lifeline) -> None:
+        record.retries += 1
+        grown = _FIRST_PAUSE * 2 ** (len(failures) - 1)
+        pause = min(max(grown * random.uniform(0.5, 1.0), asked), _LONGEST_PAUSE)
+        _log.info("%s %s; asking for another worker in %.1f s", record.name, failures[-1], pause)
+        lifeline.wait(pause)
+
+    @staticmethod
+    def _lost(problem: TransportError, record: Record) -> VespaError:
+        message = f"The worker {record.worker} took the request, and then: {problem}."
+        if isinstance(problem, AnswerLate):
+            return AnswerTimeout(message, hint="Raise --timeout if your model needs longer for its first byte.", retried=True)
+        hint = "It may have run, so the proxy did not send it again. If it may run twice, send it again."
+        return WorkerAnswerBroken(message, hint=hint)
+
+    @staticmethod
+    def _all_failed(failures: list[str]) -> WorkerError:
+        return WorkerError(
+            f"No worker could be reached in {len(failures)} tries. " + "; ".join(failures) + ".",
+            hint="The workers that the autoscaler named may just have gone; try again in a moment. If you are behind an "
+            "outbound proxy, it must let connections to high ports through, or be bypassed with NO_PROXY.",
+            retried=len(failures) > 1,
+        )

@@ -1,0 +1,68 @@
+"""Which headers cross the proxy (RFC 9110, 7.6.1; design.md, "Credentials stay home"). Pure.
+
+Everything end to end goes on, in its order and with its repeats. What stays behind is what belongs to one connection, and
+what could be somebody's secret: the worker is a machine of a stranger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from .http1 import Fields, list_items
+
+__all__ = ["COST_HEADER", "ERROR_HEADER", "answer_fields", "field_value", "worker_fields"]
+
+COST_HEADER = "x-serverless-cost"
+ERROR_HEADER = "X-Vespa-Error"
+
+_HOP_BY_HOP = frozenset(
+    {
+        "connection",
+        "keep-alive",
+        "proxy-authenticate",
+        "proxy-authentication-info",
+        "proxy-authorization",
+        "proxy-connection",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    }
+)
+_SECRETS = frozenset({"authorization", "proxy-authorization", "cookie", "x-api-key", "api-key"})
+_OURS = frozenset({"host", "content-length", "expect", COST_HEADER})
+
+
+def worker_fields(fields: Fields, forwarded: Collection[str] = (), *, envelope: bool) -> Fields:
+    """The headers for the worker.
+
+    ``forwarded`` names, in lower case, the possible secrets to let through. With ``envelope`` the body is JSON, whatever
+    the client called its own.
+    """
+    dropped = (_HOP_BY_HOP | _SECRETS | _OURS | _named_by_connection(fields)) - (frozenset(forwarded) & _SECRETS)
+    kept = [(name, value) for name, value in fields if name.lower() not in dropped]
+    if envelope and not _is_json(field_value(fields, "content-type")):
+        kept = [(name, value) for name, value in kept if name.lower() != "content-type"]
+        kept.append(("Content-Type", "application/json"))
+    return kept
+
+
+def answer_fields(fields: Fields) -> Fields:
+    """The headers for the client, without those that say how the body is framed: the relay adds its own."""
+    dropped = _HOP_BY_HOP | _named_by_connection(fields) | {"content-length", ERROR_HEADER.lower()}
+    return [(name, value) for name, value in fields if name.lower() not in dropped]
+
+
+def field_value(fields: Fields, name: str) -> str:
+    """The first value of that name (in lower case), or an empty string."""
+    return next((value for field, value in fields if field.lower() == name), "")
+
+
+def _named_by_connection(fields: Fields) -> frozenset[str]:
+    # Content-Type and the like can't be taken out by being named: they are not about the connection.
+    return frozenset(item.lower() for item in list_items(fields, "connection")) - {"content-type", "content-encoding"}
+
+
+def _is_json(content_type: str) -> bool:
+    kind = content_type.partition(";")[0].strip().lower()
+    return kind == "application/json" or kind.endswith("+json")

@@ -1,0 +1,310 @@
+"""HTTP/1.1 messages as bytes: heads, framing, chunks. No I/O here; the client's side and the worker's side share it.
+
+Strict by RFC 9112 where leniency has let one message be read as two: lines end in CRLF alone, a field's name touches its
+colon, nothing is folded, lengths are digits, and a message has one way to end.
+
+Header fields are ``(name, value)`` pairs in the order they came, with the case they had; text is Latin-1, so that every
+byte survives the round trip.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import NamedTuple
+
+__all__ = [
+    "CHUNKED",
+    "MAX_HEAD",
+    "NO_BODY",
+    "UNTIL_CLOSE",
+    "ChunkedDecoder",
+    "Fields",
+    "Framing",
+    "MessageError",
+    "RequestHead",
+    "ResponseHead",
+    "encode_chunk",
+    "keeps_alive",
+    "last_chunk",
+    "list_items",
+    "parse_request_head",
+    "parse_response_head",
+    "request_framing",
+    "response_framing",
+]
+
+Fields = list[tuple[str, str]]
+
+MAX_HEAD = 64 * 1024
+"""The largest head in bytes, start line included."""
+
+MAX_FIELDS = 100
+_MAX_CHUNK_LINE = 4096
+_MAX_LENGTH_DIGITS = 18
+
+last_chunk = b"0\r\n\r\n"
+
+_TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_FIELD = re.compile(rf"({_TOKEN}):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)")
+_REQUEST_LINE = re.compile(rf"({_TOKEN}) ([!-~]+) HTTP/([0-9])\.([0-9])")
+_STATUS_LINE = re.compile(r"HTTP/1\.([0-9]) ([1-9][0-9]{2})(?: ([^\x00-\x08\x0a-\x1f\x7f]*))?")
+# RFC 3986, 3.3 and 3.4: pchar, "/" and "?"; a percent sign only with its two digits.
+_ORIGIN_FORM = re.compile(r"/(?:[A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-Fa-f]{2})*")
+_ABSOLUTE_FORM = re.compile(r"https?://[A-Za-z0-9._~!$&'()*+,;=:\[\]%-]+(/.*|\?.*|)", re.IGNORECASE)
+_CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})(?:[ \t]*;[^\x00-\x08\x0a-\x1f\x7f]*)?")
+_TRAILER = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\x00-\x08\x0a-\x1f\x7f]*")
+
+
+class MessageError(ValueError):
+    """The bytes are no HTTP/1.1 message. ``status`` is the answer that suits a client that sent them."""
+
+    def __init__(self, problem: str, status: int = 400) -> None:
+        super().__init__(problem)
+        self.status = status
+
+
+class RequestHead(NamedTuple):
+    """A request's head. ``target`` is in origin form, byte for byte as sent, or ``*``; ``minor`` is HTTP/1's minor version."""
+
+    method: str
+    target: str
+    minor: int
+    fields: Fields
+
+
+class ResponseHead(NamedTuple):
+    """A response's head."""
+
+    minor: int
+    status: int
+    reason: str
+    fields: Fields
+
+
+class Framing(NamedTuple):
+    """How a body ends: after ``length`` bytes, with the last chunk, or with the connection."""
+
+    kind: str
+    length: int = 0
+
+
+NO_BODY = Framing("length", 0)
+CHUNKED = Framing("chunked")
+UNTIL_CLOSE = Framing("close")
+
+
+def parse_request_head(block: bytes) -> RequestHead:
+    """Read a request's head.
+
+    ``block`` is all bytes up to the empty line, without it. Raises :class:`MessageError` (RFC 9112, 3 and 5).
+    """
+    line, *lines = block.decode("latin-1").split("\r\n")
+    match = _REQUEST_LINE.fullmatch(line)
+    if not match:
+        if line.startswith("\x16\x03"):
+            raise MessageError("This port speaks plain HTTP, and a TLS handshake came: use http:// in the address.")
+        raise MessageError("The request line is not of the form 'METHOD /path HTTP/1.1'.")
+    method, target, major, minor = match.groups()
+    if major != "1":
+        raise MessageError(f"HTTP/{major}.{minor} isn't spoken here; use HTTP/1.1.", 505)
+    return RequestHead(method, _origin_form(method, target), min(int(minor), 1), _parse_fields(lines))
+
+
+def parse_response_head(block: bytes) -> ResponseHead:
+    """Read a response's head.
+
+    ``block`` is all bytes up to the empty line, without it. Raises :class:`MessageError` (RFC 9112, 4 and 5).
+    """
+    line, *lines = block.decode("latin-1").split("\r\n")
+    match = _STATUS_LINE.fullmatch(line)
+    if not match:
+        raise MessageError("the first line is no HTTP/1.1 status line")
+    minor, status, reason = match.groups()
+    return ResponseHead(min(int(minor), 1), int(status), reason or "", _parse_fields(lines))
+
+
+def request_framing(head: RequestHead) -> Framing:
+    """How the request's body ends (RFC 9112, 6.3). Raises :class:`MessageError` for what could be read in two ways."""
+    codings, lengths = _framing_fields(head.fields)
+    if codings:
+        if lengths:
+            raise MessageError("Content-Length and Transfer-Encoding came together; send one of the two.")
+        if head.minor == 0:
+            raise MessageError("HTTP/1.0 knows no Transfer-Encoding; send a Content-Length.")
+        if [coding.lower() for coding in codings] != ["chunked"]:
+            raise MessageError("The only Transfer-Encoding understood here is 'chunked', once.")
+        return CHUNKED
+    if not lengths:
+        return NO_BODY
+    if len(lengths) > 1:
+        raise MessageError("Content-Length came more than once.")
+    return Framing("length", _length(lengths[0]))
+
+
+def response_framing(head: ResponseHead, method: str) -> Framing:
+    """How the answer to a ``method`` request ends (RFC 9112, 6.3). Raises :class:`MessageError`."""
+    if method == "HEAD" or head.status in (204, 304) or head.status < 200:
+        return NO_BODY
+    codings, lengths = _framing_fields(head.fields)
+    if codings:
+        if lengths or head.minor == 0 or [coding.lower() for coding in codings] != ["chunked"]:
+            raise MessageError("the answer's Transfer-Encoding leaves open where it ends")
+        return CHUNKED
+    if not lengths:
+        return UNTIL_CLOSE
+    if len(set(lengths)) > 1:
+        raise MessageError("the answer has two different lengths")
+    return Framing("length", _length(lengths[0]))
+
+
+def keeps_alive(minor: int, fields: Iterable[tuple[str, str]]) -> bool:
+    """Whether the connection outlives this message (RFC 9112, 9.3)."""
+    options = {option.lower() for option in list_items(fields, "connection")}
+    if "close" in options:
+        return False
+    return minor >= 1 or "keep-alive" in options
+
+
+def list_items(fields: Iterable[tuple[str, str]], name: str) -> list[str]:
+    """The members of a comma-separated header, over all its lines (RFC 9110, 5.6.1). ``name`` is in lower case."""
+    return [
+        item
+        for field, value in fields
+        if field.lower() == name
+        for item in (part.strip(" \t") for part in value.split(","))
+        if item
+    ]
+
+
+def encode_chunk(data: bytes) -> bytes:
+    """One chunk of a chunked body. ``data`` must not be empty: an empty chunk is the last one."""
+    return b"%x\r\n%b\r\n" % (len(data), data)
+
+
+class ChunkedDecoder:
+    """A chunked body, decoded as it arrives (RFC 9112, 7.1). Trailers are dropped.
+
+    ``done`` says that the last chunk and the trailers are complete; ``rest`` then holds the bytes that came after them.
+    """
+
+    __slots__ = ("_left", "_pending", "_state", "_trailer_bytes", "done", "rest")
+
+    def __init__(self) -> None:
+        self.done = False
+        self.rest = b""
+        self._state = self._size
+        self._pending = b""
+        self._left = 0
+        self._trailer_bytes = 0
+
+    def feed(self, data: bytes) -> bytes:
+        """Take the next bytes, and return what of the body they complete. Raises :class:`MessageError`."""
+        pieces: list[bytes] = []
+        data = self._pending + data if self._pending else data
+        position = 0
+        while not self.done:
+            moved = self._state(data, position, pieces)
+            if moved < 0:
+                break
+            position = moved
+        if self.done:
+            self.rest, self._pending = data[position:], b""
+        else:
+            self._pending = data[position:]
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def _line(self, data: bytes, position: int) -> bytes | None:
+        end = data.find(b"\n", position)
+        if end < 0:
+            if len(data) - position > _MAX_CHUNK_LINE:
+                raise MessageError("a line of the chunked body is too long")
+            return None
+        if end - position > _MAX_CHUNK_LINE or data[end - 1 : end] != b"\r" or end == position:
+            raise MessageError("a line of the chunked body doesn't end in CRLF, or is too long")
+        return data[position : end - 1]
+
+    def _size(self, data: bytes, position: int, pieces: list[bytes]) -> int:
+        line = self._line(data, position)
+        if line is None:
+            return -1
+        match = _CHUNK_LINE.fullmatch(line)
+        if not match:
+            raise MessageError("a chunk's size is not a hexadecimal number")
+        self._left = int(match[1], 16)
+        self._state = self._data if self._left else self._trailer
+        return position + len(line) + 2
+
+    def _data(self, data: bytes, position: int, pieces: list[bytes]) -> int:
+        piece = data[position : position + self._left]
+        if not piece:
+            return -1
+        pieces.append(piece)
+        self._left -= len(piece)
+        if not self._left:
+            self._state = self._data_end
+        return position + len(piece)
+
+    def _data_end(self, data: bytes, position: int, pieces: list[bytes]) -> int:
+        end = data[position : position + 2]
+        if not b"\r\n".startswith(end):
+            raise MessageError("a chunk is longer than its size says")
+        if len(end) < 2:
+            return -1
+        self._state = self._size
+        return position + 2
+
+    def _trailer(self, data: bytes, position: int, pieces: list[bytes]) -> int:
+        line = self._line(data, position)
+        if line is None:
+            return -1
+        self._trailer_bytes += len(line) + 2
+        if line and not _TRAILER.fullmatch(line):
+            raise MessageError("a trailer of the chunked body is no header field")
+        if self._trailer_bytes > MAX_HEAD:
+            raise MessageError("the trailers of the chunked body are too long")
+        self.done = not line
+        return position + len(line) + 2
+
+
+def _origin_form(method: str, target: str) -> str:
+    if target == "*" and method == "OPTIONS":
+        return target
+    absolute = _ABSOLUTE_FORM.fullmatch(target)
+    if absolute:
+        # RFC 9112, 3.2.2: served as if it had come in origin form; where it points to is never followed.
+        rest = absolute[1]
+        target = rest if rest.startswith("/") else "/" + rest
+    if not _ORIGIN_FORM.fullmatch(target):
+        raise MessageError("The request target is no path and query by RFC 3986; percent-encode what isn't allowed in one.")
+    return target
+
+
+def _parse_fields(lines: list[str]) -> Fields:
+    if len(lines) > MAX_FIELDS:
+        raise MessageError(f"The head has more than {MAX_FIELDS} lines.", 431)
+    fields: Fields = []
+    for line in lines:
+        match = _FIELD.fullmatch(line)
+        if not match:
+            raise MessageError("A line of the head is no 'Name: value'.")
+        fields.append((match[1], match[2].rstrip(" \t")))
+    return fields
+
+
+def _framing_fields(fields: Fields) -> tuple[list[str], list[str]]:
+    codings: list[str] = []
+    lengths: list[str] = []
+    for name, value in fields:
+        lower = name.lower()
+        if lower == "transfer-encoding":
+            codings += [coding.strip(" \t") for coding in value.split(",")]
+        elif lower == "content-length":
+            lengths.append(value)
+    return codings, lengths
+
+
+def _length(value: str) -> int:
+    if not value.isascii() or not value.isdigit() or len(value) > _MAX_LENGTH_DIGITS:
+        raise MessageError("The Content-Length is not a plain number.")
+    return int(value)

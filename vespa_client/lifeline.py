@@ -1,0 +1,63 @@
+"""The tie between a client and what is done for it: cut when the client leaves."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+
+__all__ = ["ClientGone", "Lifeline"]
+
+
+class ClientGone(Exception):
+    """The client has left, or the proxy is ending: nobody waits for this work any more."""
+
+
+class Lifeline:
+    """Whether anybody still waits for the answer of one exchange, and the upstream socket that works for it.
+
+    The exchange's thread holds sockets on it and waits on it; any other thread may :meth:`cut` it, which ends a wait at
+    once and shuts the held socket down, so that a blocking call on it returns.
+    """
+
+    __slots__ = ("_gone", "_lock", "_socket")
+
+    def __init__(self) -> None:
+        self._gone = threading.Event()
+        self._lock = threading.Lock()  # guards _socket, so that no socket is cut that was let go of
+        self._socket: socket.socket | None = None
+
+    @property
+    def is_cut(self) -> bool:
+        """Whether the work is no longer wanted."""
+        return self._gone.is_set()
+
+    def check(self) -> None:
+        """Raises :class:`ClientGone` if the work is no longer wanted."""
+        if self._gone.is_set():
+            raise ClientGone
+
+    def wait(self, seconds: float) -> None:
+        """Pause. Raises :class:`ClientGone` as soon as the work is no longer wanted."""
+        if self._gone.wait(seconds):
+            raise ClientGone
+
+    def hold(self, sock: socket.socket) -> None:
+        """From now on a cut ends this socket too. Raises :class:`ClientGone` if it has come already."""
+        with self._lock:
+            self.check()
+            self._socket = sock
+
+    def let_go(self) -> None:
+        """The socket works for somebody else from now on."""
+        with self._lock:
+            self._socket = None
+
+    def cut(self) -> None:
+        """The work is no longer wanted. Harmless when repeated."""
+        with self._lock:
+            self._gone.set()
+            if self._socket is not None:
+                with contextlib.suppress(OSError):
+                    # Past ssl.SSLSocket.shutdown, which would turn the socket to plain text under its reader.
+                    socket.socket.shutdown(self._socket, socket.SHUT_RDWR)

@@ -1,0 +1,149 @@
+"""The questions of the interactive set-up (seed.md, "Interactive Mode"). One of the two files that print."""
+
+from __future__ import annotations
+
+import errno
+import getpass
+import socket
+import sys
+from collections.abc import Callable
+
+from .client import open_console
+from .console import Endpoint, find_endpoint
+from .credentials import AccountKey, find_account
+from .errors import AuthenticationError, ConfigurationError, NoEndpoints, VespaError
+from .settings import Settings, replaced
+
+__all__ = ["RULE", "endpoint_list", "interactive_setup", "offer_port", "show_error"]
+
+RULE = "=" * 60
+_KEY_TRIES = 3
+
+
+def interactive_setup(settings: Settings, *, ask_port: bool) -> Settings:
+    """Ask for what is missing: account key, endpoint, port.
+
+    Returns the settings with the answers. Raises :class:`VespaError`, EOFError at the end of the input, and
+    KeyboardInterrupt.
+    """
+    print(f"{RULE}\n  Vespa Client - Interactive Setup\n{RULE}\n")
+    account, endpoints = _account(settings)
+    if not endpoints:
+        raise NoEndpoints("No endpoints found on this account.")
+    endpoint = _choose(endpoints) if settings.endpoint is None else find_endpoint(endpoints, settings.endpoint)
+    port = _ask_port(settings) if ask_port else settings.port
+    print(f"Fetching endpoint API key for '{endpoint.name}'...")
+    if endpoint.api_key is None:
+        raise ConfigurationError(
+            f"The console has no key for {endpoint.name!r}.", hint="Copy it from https://console.vast.ai/endpoints."
+        )
+    print("Successfully retrieved endpoint API key\n")
+    return replaced(settings, endpoint=endpoint.name, account_key=account.key, api_key=endpoint.api_key, port=port)
+
+
+def endpoint_list(endpoints: list[Endpoint]) -> str:
+    """What ``--list`` prints."""
+    return "\n".join([f"Available endpoints ({len(endpoints)}):", *(f"  • {endpoint.name}" for endpoint in endpoints)])
+
+
+def offer_port(host: str, port: int) -> int:
+    """The next port from ``port`` on that is free on ``host``."""
+    return next((free for free in range(port, min(port + 200, 65536)) if is_free(host, free)), 0)
+
+
+def is_free(host: str, port: int) -> bool:
+    """Whether a listener would get the port. Another program can still be faster."""
+    hosts = ["127.0.0.1", "::1"] if host in ("127.0.0.1", "localhost") else [host]
+    return all(_can_bind(name, port) for name in hosts)
+
+
+def show_error(problem: VespaError, tell: Callable[[str], None] | None = None) -> None:
+    """What happened and what to do, as seed.md shows it, on standard error."""
+    text = f"ERROR: {problem.message}"
+    if problem.hint:
+        text += f"\n\nHINT: {problem.hint}"
+    (tell or _on_stderr)(text)
+
+
+def _account(settings: Settings) -> tuple[AccountKey, list[Endpoint]]:
+    """The account key that is known already, or else the one that is typed."""
+    try:
+        known = find_account(settings, open_console(settings))
+    except (ConfigurationError, AuthenticationError) as problem:
+        if settings.account_key:
+            raise
+        if isinstance(problem, AuthenticationError):
+            show_error(problem)
+            print()
+    else:
+        print(f"Using the account API key from {known[0].source}.\n\nFetching your endpoints...\n")
+        return known
+    print("First, we need your Vast.ai account API key.\n(Get it from: https://console.vast.ai/account)\n")
+    for tries_left in reversed(range(_KEY_TRIES)):
+        try:
+            candidate = replaced(settings, account_key=_ask_key(), api_key=None)
+            print("\nFetching your endpoints...\n")
+            return find_account(candidate, open_console(candidate))
+        except (AuthenticationError, ConfigurationError) as problem:
+            if not tries_left:
+                raise
+            show_error(problem)
+            print()
+    raise AssertionError("unreachable")
+
+
+def _ask_key() -> str:
+    while True:
+        key = getpass.getpass("Enter account API key: ").strip()
+        if key:
+            return key
+        print("The key is empty; paste it and press Enter (it is not shown).")
+
+
+def _choose(endpoints: list[Endpoint]) -> Endpoint:
+    print(f"Available endpoints ({len(endpoints)}):")
+    for number, endpoint in enumerate(endpoints, 1):
+        print(f"  {number}. {endpoint.name}")
+    print()
+    while True:
+        answer = input(f"Select endpoint [1-{len(endpoints)}]: ").strip()
+        if answer.isascii() and answer.isdigit() and 1 <= int(answer) <= len(endpoints):
+            print()
+            return endpoints[int(answer) - 1]
+        named = [endpoint for endpoint in endpoints if endpoint.name == answer]
+        if named:
+            print()
+            return named[0]
+        print(f"Please type a number from 1 to {len(endpoints)}, or a name from the list.")
+
+
+def _ask_port(settings: Settings) -> int:
+    while True:
+        answer = input(f"Local proxy port [{settings.port}]: ").strip()
+        try:
+            port = replaced(settings, port=answer).port if answer else settings.port
+        except ConfigurationError as problem:
+            print(problem.message)
+            continue
+        if port == 0 or is_free(settings.host, port):
+            print()
+            return port
+        print(f"Port {port} is taken by another program; {offer_port(settings.host, port + 1)} is free.")
+
+
+def _can_bind(host: str, port: int) -> bool:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            if sys.platform != "win32":
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((host, port))
+            probe.listen(1)
+    except OSError as problem:
+        # No IPv6 on this machine is no other program on the port.
+        return family == socket.AF_INET6 and problem.errno != errno.EADDRINUSE
+    return True
+
+
+def _on_stderr(text: str) -> None:
+    print(text, file=sys.stderr)

@@ -1,0 +1,74 @@
+"""The outbound proxies of the environment (``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY``, ``NO_PROXY``), read once.
+
+requests asks anew for each request, and on some systems each question is a DNS look-up that can hang.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import urllib.request
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+from .errors import ConfigurationError
+
+__all__ = ["OutboundProxies"]
+
+
+class OutboundProxies:
+    """Which proxy, if any, leads to a host."""
+
+    def __init__(self, settings: Mapping[str, str] | None = None) -> None:
+        """``settings`` is what :func:`urllib.request.getproxies` gives, which is what counts where it is None."""
+        found = urllib.request.getproxies() if settings is None else settings
+        self._exceptions = [entry.strip().lower() for entry in found.get("no", "").split(",") if entry.strip()]
+        self._by_scheme: dict[str, str] = {}
+        for scheme in ("http", "https"):
+            if proxy := found.get(scheme) or found.get("all"):
+                self._by_scheme[scheme] = _checked(proxy)
+
+    def for_host(self, scheme: str, host: str, port: int | None) -> str | None:
+        """The proxy's URL, or None for the direct way. This machine itself is never behind one."""
+        proxy = self._by_scheme.get(scheme)
+        if proxy is None or _is_loopback(host):
+            return None
+        if any(_covers(entry, host.lower(), port) for entry in self._exceptions):
+            return None
+        return proxy
+
+
+def _checked(proxy: str) -> str:
+    url = proxy if "://" in proxy else "http://" + proxy
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https"):
+        raise ConfigurationError(
+            f"The environment names an outbound proxy of the kind {parts.scheme!r}, which is not supported.",
+            hint="Set HTTPS_PROXY to an http:// proxy, or except Vast.ai's hosts and workers with NO_PROXY.",
+        )
+    return url
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _covers(entry: str, host: str, port: int | None) -> bool:
+    if entry == "*":
+        return True
+    if "/" in entry:
+        try:
+            return ipaddress.ip_address(host) in ipaddress.ip_network(entry, strict=False)
+        except ValueError:
+            return False
+    name, colon, number = entry.partition(":")
+    if colon and ":" not in number:
+        if number != str(port):
+            return False
+        entry = name
+    entry = entry.lstrip(".")
+    return host == entry or host.endswith("." + entry)

@@ -1,0 +1,293 @@
+"""Every setting, once. Flags, environment names, the library's keywords, the help and the README's table come from here."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypedDict
+from urllib.parse import urlsplit
+
+from .errors import ConfigurationError
+
+__all__ = ["INSTANCES", "Instance", "Setting", "SettingKeywords", "Settings", "replaced", "resolve", "settings_table"]
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One of Vast.ai's installations (protocol.md, "Console")."""
+
+    console_url: str
+    autoscaler_url: str
+
+
+INSTANCES = {
+    "prod": Instance("https://console.vast.ai", "https://run.vast.ai"),
+    "alpha": Instance("https://alpha.vast.ai", "https://run-alpha.vast.ai"),
+    "candidate": Instance("https://candidate.vast.ai", "https://run-candidate.vast.ai"),
+}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How one setting is given: its help text, the placeholder in it, and the check that turns text into its value."""
+
+    help: str
+    parse: Callable[[str], Any]
+    metavar: str | None = None
+    env: str | None = None
+    choices: tuple[str, ...] = ()
+    secret: bool = False
+    repeatable: bool = False
+    group: str = "Proxy"
+
+    @property
+    def is_switch(self) -> bool:
+        """Whether the flag stands alone, without a value."""
+        return self.parse is _switch
+
+
+def _text(value: str) -> str:
+    if not value.strip():
+        raise ValueError("it is empty")
+    return value
+
+
+def _key(value: str) -> str:
+    value = value.strip()
+    if not value:
+        raise ValueError("it is empty")
+    if not re.fullmatch(r"[!-~]+", value):
+        raise ValueError("a key is one word of plain ASCII letters, digits and signs; was something else pasted along?")
+    return value
+
+
+def _port(value: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,5}", value) or int(value) > 65535:
+        raise ValueError("a port is a number from 0 to 65535 (0 takes any free one)")
+    return int(value)
+
+
+def _seconds(value: str) -> float:
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = math.nan
+    if not (0 <= seconds < math.inf):
+        raise ValueError("it takes a number of seconds, 0 or more")
+    return seconds
+
+
+def _count(value: str) -> int:
+    if not re.fullmatch(r"[0-9]{1,9}", value):
+        raise ValueError("it takes a whole number, 0 or more")
+    return int(value)
+
+
+_UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30}
+
+
+def _size(value: str) -> int:
+    match = re.fullmatch(r"([0-9]{1,12})([KMG]?)(?:i?B)?", value, re.IGNORECASE)
+    if not match:
+        raise ValueError("it takes a number of bytes, such as 1073741824, 512M or 1G")
+    return int(match[1]) * _UNITS[match[2].upper()]
+
+
+def _url(value: str) -> str:
+    try:
+        parts = urlsplit(value)
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        valid = False
+    if not valid or parts.query or parts.fragment or "@" in parts.netloc or not re.fullmatch(r"[!-~]+", value):
+        raise ValueError("it takes an address such as https://run.vast.ai, without a log-in, a query or spaces")
+    return value.rstrip("/")
+
+
+def _header_name(value: str) -> str:
+    if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", value):
+        raise ValueError("it takes the name of a header, such as X-Api-Key")
+    return value
+
+
+def _switch(value: str) -> bool:
+    return value.lower() not in ("", "0", "no", "off", "false")
+
+
+def _setting(default: Any, help: str, parse: Callable[[str], Any] = _text, **how: Any) -> Any:
+    setting = Setting(help, parse, **how)
+    return dataclasses.field(default=default, repr=not setting.secret, metadata={"setting": setting})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What one proxy was told. Every field is a flag of the command line and a keyword of :class:`VastClient`.
+
+    Raises :class:`ConfigurationError` where a value can't work.
+    """
+
+    endpoint: str | None = _setting(
+        None, "Vast.ai endpoint name", metavar="ENDPOINT", env="VAST_ENDPOINT", group="Endpoint and keys"
+    )
+    api_key: str | None = _setting(
+        None, "endpoint API key", _key, metavar="KEY", env="VAST_API_KEY", secret=True, group="Endpoint and keys"
+    )
+    account_key: str | None = _setting(
+        None,
+        "account API key: auto-fetches the endpoint key (or use ~/.vast_api_key)",
+        _key,
+        metavar="KEY",
+        env="VAST_ACCOUNT_KEY",
+        secret=True,
+        group="Endpoint and keys",
+    )
+    # 8010 keeps clear of 8000 and 8080, where people's own development servers are.
+    port: int = _setting(8010, "local proxy port; 0 takes any free one", _port, metavar="PORT")
+    # Loopback, both families: beyond it, everybody on the network could spend the account's money.
+    host: str = _setting(
+        "127.0.0.1", "local proxy host; the default answers on ::1 too, where the machine has it", metavar="HOST"
+    )
+    autoscaler_url: str | None = _setting(
+        None, "autoscaler URL (default: that of the instance)", _url, metavar="URL", group="Vast.ai"
+    )
+    console_url: str | None = _setting(
+        None, "console URL (default: that of the instance)", _url, metavar="URL", group="Vast.ai"
+    )
+    instance: str = _setting(
+        "prod",
+        "Vast.ai instance: sets console and autoscaler",
+        metavar="INSTANCE",
+        choices=tuple(INSTANCES),
+        group="Vast.ai",
+    )
+    ca_file: str | None = _setting(
+        None,
+        "PEM file with further trusted roots, such as that of a company's TLS interception",
+        metavar="PATH",
+        group="Vast.ai",
+    )
+    # A cold start takes from tens of seconds to many minutes; the OpenAI SDK's own limit is 600 s as well.
+    wait: float = _setting(600.0, "seconds to wait for a worker while none is ready", _seconds, metavar="SECONDS")
+    # Four workers in a row that can't be reached are no longer bad luck.
+    retries: int = _setting(3, "how often a request that can't have run is given to another worker", _count, metavar="N")
+    connect_timeout: float = _setting(10.0, "seconds to connect to a worker", _seconds, metavar="SECONDS")
+    # A long answer that isn't streamed is silent until it is complete.
+    timeout: float = _setting(600.0, "seconds to wait for the first byte of a worker's answer", _seconds, metavar="SECONDS")
+    # What a stopping proxy lets finish.
+    drain: float = _setting(
+        10.0, "seconds that requests in progress get to finish when the proxy stops", _seconds, metavar="SECONDS"
+    )
+    idle_timeout: float = _setting(300.0, "seconds of silence inside an answer", _seconds, metavar="SECONDS")
+    max_body: int = _setting(2**30, "largest request body in bytes; K, M and G are understood", _size, metavar="SIZE")
+    forward_header: tuple[str, ...] = _setting(
+        (),
+        "let a header through to the worker that is held back as a possible secret (repeatable)",
+        _header_name,
+        metavar="NAME",
+        repeatable=True,
+    )
+    sandbox: bool = _setting(
+        False, "run against a Vast.ai on loopback, with a built-in model; no account needed", _switch, group="Sandbox"
+    )
+    sandbox_backend: str | None = _setting(
+        None,
+        "put your own model server (Ollama, llama.cpp, vLLM) behind the sandbox's worker",
+        _url,
+        metavar="URL",
+        group="Sandbox",
+    )
+    debug: bool = _setting(False, "log each decision", _switch)
+
+    def __post_init__(self) -> None:
+        for field in dataclasses.fields(self):
+            object.__setattr__(self, field.name, _checked(field, getattr(self, field.name)))
+        if self.sandbox_backend and not self.sandbox:
+            object.__setattr__(self, "sandbox", True)
+
+    @property
+    def console(self) -> str:
+        """The console's address, without a slash at the end."""
+        return self.console_url or INSTANCES[self.instance].console_url
+
+    @property
+    def autoscaler(self) -> str:
+        """The autoscaler's address, without a slash at the end."""
+        return self.autoscaler_url or INSTANCES[self.instance].autoscaler_url
+
+
+class SettingKeywords(TypedDict, total=False):
+    """The names and types of :class:`Settings` for type checkers, but for ``api_key``, which may be positional.
+
+    A test holds the two against each other.
+    """
+
+    endpoint: str | None
+    account_key: str | None
+    port: int
+    host: str
+    autoscaler_url: str | None
+    console_url: str | None
+    instance: str
+    ca_file: str | None
+    wait: float
+    retries: int
+    connect_timeout: float
+    timeout: float
+    drain: float
+    idle_timeout: float
+    max_body: int
+    forward_header: tuple[str, ...]
+    sandbox: bool
+    sandbox_backend: str | None
+    debug: bool
+
+
+def resolve(given: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> Settings:
+    """The settings that were given, and those of the environment behind them. Raises :class:`ConfigurationError`.
+
+    What is None or empty was not given. An endpoint key of the environment does not join an account key that was given
+    outright: the person means the account.
+    """
+    values = {name: value for name, value in given.items() if value is not None and value != ()}
+    account_given = "account_key" in values
+    for name, (setting, _) in settings_table().items():
+        overruled = name == "api_key" and account_given
+        if setting.env and name not in values and not overruled and environ.get(setting.env, "").strip():
+            values[name] = environ[setting.env].strip()
+    return Settings(**values)
+
+
+def replaced(settings: Settings, **values: Any) -> Settings:
+    """The settings with some of them changed. Raises :class:`ConfigurationError`."""
+    return dataclasses.replace(settings, **values)
+
+
+def settings_table() -> dict[str, tuple[Setting, Any]]:
+    """Every setting by its name, with its default, in the order of the help page."""
+    return {field.name: (field.metadata["setting"], field.default) for field in dataclasses.fields(Settings)}
+
+
+def _checked(field: dataclasses.Field[Any], value: Any) -> Any:
+    """The value as its setting has it. Text is parsed, so that ``port="8010"`` and ``--port 8010`` are one thing."""
+    setting: Setting = field.metadata["setting"]
+    if value is None and field.default is None:
+        return None
+    if setting.repeatable:
+        return tuple(_parsed(field.name, setting, item) for item in ([value] if isinstance(value, str) else value))
+    return _parsed(field.name, setting, value)
+
+
+def _parsed(name: str, setting: Setting, value: Any) -> Any:
+    flag = "--" + name.replace("_", "-")
+    try:
+        result = setting.parse(value if isinstance(value, str) else str(value))
+    except ValueError as problem:
+        shown = "" if setting.secret else f" {value!r}"
+        raise ConfigurationError(f"{flag}{shown}: {problem}.") from None
+    if setting.choices and result not in setting.choices:
+        raise ConfigurationError(f"{flag} {value!r}: choose one of {', '.join(setting.choices)}.")
+    return result

@@ -1,0 +1,139 @@
+"""Which certificates are trusted (protocol.md, "TLS").
+
+Console and autoscaler: the public roots. Workers: Vast.ai's own root as well, which is in no public bundle; it is fetched
+from the console when the first worker with TLS is met. ``ca_file`` adds to both. Chain, signature and host name are
+always verified; there is no way to turn that off.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import re
+import ssl
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
+
+from .errors import ConfigurationError, VespaError
+
+__all__ = ["Trust", "cache_directory"]
+
+ROOT_PATH = "/static/jvastai_root.cer"
+# A worker with a bad certificate must not have the console asked at each request.
+_RENEW_SECONDS = 60.0
+
+_log = logging.getLogger("vespa_client")
+
+
+class Trust:
+    """The TLS contexts of one proxy."""
+
+    def __init__(self, console_url: str, fetch_root: Callable[[], bytes], ca_file: str | None = None) -> None:
+        """``fetch_root`` returns what the console has under :data:`ROOT_PATH`, or raises :class:`VespaError`."""
+        self.public = _context(ca_file)
+        self.workers = _context(ca_file)
+        self._fetch_root = fetch_root
+        self._file = cache_directory() / _cache_name(console_url)
+        self._lock = threading.Lock()  # guards the fields below, and that the root is fetched once for all who wait
+        self._root: bytes | None = None
+        self._renewed_at: float | None = None
+
+    def ready(self) -> None:
+        """Have Vast.ai's root trusted for workers, from the cache or else from the console.
+
+        Without one, only workers with a public certificate will do, so a failure is said in the log and tried again.
+        """
+        if self._root is not None:
+            return
+        with self._lock:
+            if self._root is None and not self._use_cached():
+                self._fetch()
+
+    def renew(self) -> bool:
+        """A worker's chain failed: fetch the root afresh, at most once a minute. Returns whether another one came."""
+        with self._lock:
+            before = self._root
+            self._fetch()
+            return self._root != before
+
+    def _use_cached(self) -> bool:
+        try:
+            root = self._file.read_bytes()
+            self._trust(root)
+        except (OSError, ValueError):
+            return False
+        return True
+
+    def _fetch(self) -> None:
+        now = time.monotonic()
+        if self._renewed_at is not None and now - self._renewed_at < _RENEW_SECONDS:
+            return
+        self._renewed_at = now
+        try:
+            root = self._fetch_root()
+            self._trust(root)
+        except (VespaError, ValueError) as problem:
+            _log.warning("Vast.ai's root certificate can't be had from the console: %s", problem)
+            return
+        with contextlib.suppress(OSError):
+            _write_atomically(self._file, root)
+
+    def _trust(self, root: bytes) -> None:
+        """Raises ValueError for what is no certificate."""
+        try:
+            # PEM is text that OpenSSL takes as such; a .cer file may be DER as well.
+            self.workers.load_verify_locations(cadata=root.decode("ascii") if b"-----BEGIN" in root else root)
+        except (ssl.SSLError, UnicodeDecodeError, ValueError) as problem:
+            raise ValueError("what the console sent is no certificate") from problem
+        self._root = root
+
+
+def cache_directory() -> Path:
+    """Where this user's caches are: ``$XDG_CACHE_HOME``, ``~/Library/Caches`` or ``%LOCALAPPDATA%``, by the system."""
+    if sys.platform == "win32":
+        base = os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local"
+    elif sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    else:
+        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "vespa_client"
+
+
+def _context(ca_file: str | None) -> ssl.SSLContext:
+    context = ssl.create_default_context()
+    context.load_verify_locations(cafile=DEFAULT_CA_BUNDLE_PATH)
+    # On by default from Python 3.13. Vast.ai's root has a path length without keyCertSign, which that check alone refuses.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    if ca_file is not None:
+        try:
+            context.load_verify_locations(cafile=Path(ca_file).expanduser())
+        except (OSError, ssl.SSLError) as problem:
+            reason = "it holds no PEM certificate" if isinstance(problem, ssl.SSLError) else problem.strerror
+            raise ConfigurationError(f"--ca-file {ca_file!r} can't be used: {reason}.") from None
+    return context
+
+
+def _cache_name(console_url: str) -> str:
+    # One file a console, so that no other installation's root is trusted for this one's workers.
+    return "jvastai_root-" + re.sub(r"[^A-Za-z0-9.-]", "_", urlsplit(console_url).netloc) + ".cer"
+
+
+def _write_atomically(path: Path, data: bytes) -> None:
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+    try:
+        with open(descriptor, "wb") as file:
+            file.write(data)
+        Path(name).chmod(0o644)
+        Path(name).replace(path)
+    except OSError:
+        Path(name).unlink(missing_ok=True)
+        raise

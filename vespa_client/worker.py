@@ -1,0 +1,49 @@
+"""One request to the worker that an assignment names (protocol.md, "Workers")."""
+
+from __future__ import annotations
+
+from urllib.parse import urlsplit
+
+from .autoscaler import Assignment
+from .envelope import BODY_METHODS, sign_target, wrap
+from .headers import worker_fields
+from .lifeline import Lifeline
+from .request import ClientRequest
+from .transport import Answer, CertificateRefused, OutboundRequest, TimeLimits, Transport
+from .trust import Trust
+
+__all__ = ["Workers"]
+
+
+class Workers:
+    """The workers of one endpoint, whichever they are. Safe to share between threads."""
+
+    def __init__(self, transport: Transport, trust: Trust, limits: TimeLimits, forwarded: tuple[str, ...] = ()) -> None:
+        """``forwarded`` names headers to let through that would be held back as possible secrets."""
+        self._transport = transport
+        self._trust = trust
+        self._limits = limits
+        self._forwarded = frozenset(name.lower() for name in forwarded)
+
+    def send(self, request: ClientRequest, assignment: Assignment, lifeline: Lifeline) -> Answer:
+        """Send the client's request under the assignment, and return the answer's head, its body still to come.
+
+        Raises :class:`TransportError`, and :class:`ClientGone`.
+        """
+        wrapped = request.method in BODY_METHODS
+        outbound = OutboundRequest(
+            request.method,
+            assignment.url,
+            request.target if wrapped else sign_target(request.target, assignment.auth),
+            worker_fields(request.fields, self._forwarded, envelope=wrapped),
+            wrap(request.payload, assignment.auth) if wrapped else None,
+        )
+        secure = urlsplit(assignment.url).scheme == "https"
+        if secure:
+            self._trust.ready()
+        try:
+            return self._transport.exchange(outbound, self._limits, lifeline)
+        except CertificateRefused:
+            # Vast.ai may have changed its root. The next try is the exchange's to make, with an assignment of its own.
+            self._trust.renew()
+            raise
