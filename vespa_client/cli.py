@@ -103,8 +103,8 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _list(settings: Settings) -> int:
-    with settings_in_use(settings) as in_use:
-        endpoints = find_account(in_use, open_console(in_use))[1]
+    with settings_in_use(settings) as in_use, open_console(in_use) as console:
+        endpoints = find_account(in_use, console)[1]
     if not endpoints:
         raise NoEndpoints("No endpoints found on this account.")
     print(endpoint_list(endpoints))

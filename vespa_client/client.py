@@ -111,7 +111,7 @@ class VastClient:
                 )
             if settings.debug:
                 _log.setLevel(logging.DEBUG)
-            server = _build(settings)
+            server = _build(settings, resources)
             server.start()
             self._server, self._url = server, _address(settings.host, server.port)
             self._resources = resources.pop_all()
@@ -219,7 +219,8 @@ def list_endpoints(
     from .credentials import find_account
 
     settings = resolve({"account_key": account_key, "instance": instance, "console_url": console_url, "ca_file": ca_file})
-    return find_account(settings, open_console(settings))[1]
+    with open_console(settings) as console:
+        return find_account(settings, console)[1]
 
 
 def fetch_endpoint_key(
@@ -243,9 +244,12 @@ def fetch_endpoint_key(
     return key
 
 
-def open_console(settings: Settings) -> Console:
-    """The console of these settings."""
-    return _open_console(settings, OutboundProxies())[0]
+@contextlib.contextmanager
+def open_console(settings: Settings) -> Iterator[Console]:
+    """The console of these settings; its connections are closed at the end of the block."""
+    console, transport, _ = _open_console(settings, OutboundProxies())
+    with contextlib.closing(transport):
+        yield console
 
 
 @contextlib.contextmanager
@@ -274,15 +278,21 @@ def _open_console(settings: Settings, proxies: OutboundProxies) -> tuple[Console
     return console, transport, trust
 
 
-def _build(settings: Settings) -> ProxyServer:
-    """The endpoint's parts, put together, and the server in front of them, which listens already."""
+def _build(settings: Settings, resources: contextlib.ExitStack) -> ProxyServer:
+    """The endpoint's parts, put together, and the server in front of them, which listens already.
+
+    ``resources`` closes what they hold.
+    """
     assert settings.endpoint is not None
     proxies = OutboundProxies()
     console, transport, trust = _open_console(settings, proxies)
+    resources.callback(transport.close)
     keyring = Keyring(settings, console)
     keyring.key()
     limits = TimeLimits(settings.connect_timeout, settings.timeout, settings.idle_timeout)
-    workers = Workers(Transport(trust.workers, proxies), trust, limits, settings.forward_header)
+    to_workers = Transport(trust.workers, proxies)
+    resources.callback(to_workers.close)
+    workers = Workers(to_workers, trust, limits, settings.forward_header)
     autoscaler = Autoscaler(settings.autoscaler, settings.endpoint, keyring, transport)
     exchange = Exchange(autoscaler, workers, settings)
     return ProxyServer(settings.host, settings.port, exchange, max_body=settings.max_body)

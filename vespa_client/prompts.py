@@ -68,7 +68,7 @@ def show_error(problem: VespaError, tell: Callable[[str], None] | None = None) -
 def _account(settings: Settings) -> tuple[AccountKey, list[Endpoint]]:
     """The account key that is known already, or else the one that is typed."""
     try:
-        known = find_account(settings, open_console(settings))
+        known = _look_up(settings)
     except (ConfigurationError, AuthenticationError) as problem:
         if settings.account_key:
             raise
@@ -83,13 +83,18 @@ def _account(settings: Settings) -> tuple[AccountKey, list[Endpoint]]:
         try:
             candidate = replaced(settings, account_key=_ask_key(), api_key=None)
             print("\nFetching your endpoints...\n")
-            return find_account(candidate, open_console(candidate))
+            return _look_up(candidate)
         except (AuthenticationError, ConfigurationError) as problem:
             if not tries_left:
                 raise
             show_error(problem)
             print()
     raise AssertionError("unreachable")
+
+
+def _look_up(settings: Settings) -> tuple[AccountKey, list[Endpoint]]:
+    with open_console(settings) as console:
+        return find_account(settings, console)
 
 
 def _ask_key() -> str:

@@ -1,0 +1,250 @@
+"""Connections to far hosts that write requests and read answers themselves; how to connect stays urllib3's.
+
+http.client, which urllib3 builds on, would rewrite targets, add headers and parse leniently. Pools, outbound proxies,
+TLS and the choice of a connection are urllib3's, which hands our own classes the request through its headers argument.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import ssl
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+from queue import Empty
+from typing import Any, NamedTuple
+from urllib.parse import urlsplit
+
+import requests
+import urllib3
+from urllib3.connection import HTTPConnection, HTTPSConnection
+
+from .body import AnswerBody
+from .failures import AnswerBroken, AnswerLate, CertificateRefused, ConnectFailed, HungUp, reason_for
+from .http1 import Fields, MessageError, ResponseHead, parse_response_head
+from .lifeline import Lifeline
+from .tcp import acknowledged_bytes, dial
+from .wire import SocketReader
+
+__all__ = ["POOLS", "OutboundRequest", "TimeLimits", "under_way"]
+
+# Below the 75 s after which aiohttp's servers, the official worker among them, close a kept connection.
+_KEPT_SECONDS = 60.0
+_SEND_SLICE = 256 * 1024
+_SMALL_BODY = 64 * 1024
+
+
+class TimeLimits(NamedTuple):
+    """Seconds: to connect, to the answer's first byte, and of silence inside a message."""
+
+    connect: float
+    first_byte: float
+    idle: float
+
+
+class OutboundRequest(requests.PreparedRequest):
+    """A request with its bytes as they are to be sent. ``url`` is where to connect to, ``target`` what is asked for.
+
+    ``fields`` are the headers, ``Host`` and ``Content-Length`` excepted; ``pieces`` are the body, sent one after the
+    other without being copied together, or None for a request without a body.
+    """
+
+    def __init__(
+        self, method: str, url: str, target: str, fields: Fields, pieces: Sequence[bytes | bytearray] | None = None
+    ) -> None:
+        super().__init__()
+        self.method = method
+        self.url = url
+        self.target = target
+        self.pieces = pieces
+        self.body = None if pieces is None else b""
+        self.headers = _WireHeaders(self, fields)  # type: ignore[assignment]
+
+
+class _WireHeaders(dict[str, str]):
+    """What urllib3 hands down to the connection as the headers: the request itself, and what a proxy log-in adds."""
+
+    def __init__(self, request: OutboundRequest, fields: Fields) -> None:
+        super().__init__()
+        self.request = request
+        self.fields = fields
+
+    def copy(self) -> _WireHeaders:
+        return _WireHeaders(self.request, self.fields)
+
+
+class _UnderWay(threading.local):
+    """What the connection has to know of the exchange that its thread is in; urllib3's calls have no place for it."""
+
+    lifeline: Lifeline
+    limits: TimeLimits
+
+
+under_way = _UnderWay()
+
+
+class _KeptConnections:
+    """A pool's idle connections, newest first, without a limit; those kept too long are closed.
+
+    Takes the place of urllib3's LifoQueue, which holds as many places as its limit and drops what is above it.
+    """
+
+    def __init__(self, maxsize: int = 0) -> None:
+        self._kept: deque[tuple[float, Any]] = deque()
+
+    def put(self, connection: Any, block: bool = True, timeout: float | None = None) -> None:
+        now = time.monotonic()
+        if connection is not None:
+            self._kept.append((now, connection))
+        with contextlib.suppress(IndexError):
+            while self._kept[0][0] < now - _KEPT_SECONDS:
+                self._kept.popleft()[1].close()
+
+    def get(self, block: bool = True, timeout: float | None = None) -> Any:
+        try:
+            since, connection = self._kept.pop()
+        except IndexError:
+            raise Empty from None
+        if since < time.monotonic() - _KEPT_SECONDS:
+            connection.close()
+        return connection
+
+
+class _OwnBytes(HTTPConnection):
+    """A connection that writes requests and reads answers itself. What urllib3 keeps is how to connect."""
+
+    _reader: SocketReader
+    _answered = 0
+    _round_trip = 0.0
+
+    def _new_conn(self) -> socket.socket:
+        started = time.monotonic()
+        sock = dial(self._dns_host, self.port, under_way.limits.connect, under_way.lifeline)
+        self._round_trip = time.monotonic() - started
+        return sock
+
+    def connect(self) -> None:
+        self._answered = 0
+        try:
+            super().connect()
+        except ssl.SSLCertVerificationError as problem:
+            self.close()
+            raise CertificateRefused(f"its certificate is not trusted: {problem.verify_message}") from problem
+        except (OSError, urllib3.exceptions.HTTPError, ssl.CertificateError) as problem:
+            self.close()
+            raise ConnectFailed(reason_for(problem)) from problem
+        if isinstance(self.sock, ssl.SSLSocket):
+            # An end without TLS's close_notify could be anybody's doing (RFC 9112, 9.8).
+            self.sock.suppress_ragged_eofs = False  # type: ignore[attr-defined]
+        self._reader = SocketReader(self.sock)
+
+    def request(self, method: str, url: str, body: Any = None, headers: Any = None, **kwargs: Any) -> None:
+        assert isinstance(headers, _WireHeaders)
+        request = headers.request
+        if self.sock is None:
+            self.connect()
+        under_way.lifeline.hold(self.sock)
+        self._method = method
+        self._sent = False
+        self._send_problem: OSError | None = None
+        self._sent_at = time.monotonic()
+        self._acknowledged = acknowledged_bytes(self.sock) if self._answered else None
+        head, pieces = self._wire(request, headers)
+        self.sock.settimeout(under_way.limits.idle)
+        try:
+            if sum(map(len, pieces)) <= _SMALL_BODY:
+                self.sock.sendall(b"".join([head, *pieces]))
+            else:
+                self.sock.sendall(head)
+                for piece in pieces:
+                    self._send(memoryview(piece))
+        except OSError as problem:
+            # The far side may have answered before it had read everything: read that answer first.
+            self._send_problem = problem
+        else:
+            self._sent = True
+
+    def _wire(self, request: OutboundRequest, headers: _WireHeaders) -> tuple[bytes, Sequence[bytes | bytearray]]:
+        assert request.url is not None
+        authority = urlsplit(request.url).netloc
+        absolute = self.proxy is not None and not self.proxy_is_tunneling
+        target = f"http://{authority}{request.target}" if absolute else request.target
+        lines = [f"{request.method} {target} HTTP/1.1", f"Host: {authority}"]
+        lines += [f"{name}: {value}" for name, value in (*headers.fields, *headers.items())]
+        pieces = request.pieces
+        if pieces is not None:
+            lines.append(f"Content-Length: {sum(map(len, pieces))}")
+        return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"), pieces or ()
+
+    def _send(self, data: memoryview) -> None:
+        # In slices, since a socket's time limit counts for a whole sendall, and a long upload is not a silent one.
+        for start in range(0, len(data), _SEND_SLICE):
+            self.sock.sendall(data[start : start + _SEND_SLICE])
+
+    def getresponse(self) -> AnswerBody:  # type: ignore[override]
+        problem = self._send_problem
+        try:
+            self.sock.settimeout(0.5 if problem else under_way.limits.first_byte)
+            head = self._read_head()
+        except MessageError as malformed:
+            raise AnswerBroken(f"its answer is not HTTP: {malformed}") from malformed
+        except TimeoutError as late:
+            if problem:
+                raise HungUp(f"it stopped taking the request: {reason_for(problem)}", sent=False, stale=False) from problem
+            raise AnswerLate(f"no answer came within {under_way.limits.first_byte:g} s") from late
+        except OSError as broken:
+            raise HungUp(f"it hung up: {reason_for(problem or broken)}", sent=self._sent, stale=self._was_stale()) from broken
+        if head is None:
+            raise HungUp("it hung up without an answer", sent=self._sent, stale=self._was_stale())
+        self._answered += 1
+        return AnswerBody(
+            head,
+            self._method,
+            self._reader,
+            self,
+            reusable=self._sent,
+            lifeline=under_way.lifeline,
+            idle=under_way.limits.idle,
+        )
+
+    def _was_stale(self) -> bool:
+        """Whether the far side had closed this kept connection before the request came there, so that it can't have run.
+
+        Its system acknowledges what arrives at an open connection alone. Where that can't be asked for: what ends sooner
+        than a message can go there and back was ended before.
+        """
+        if not self._answered:
+            return False
+        if self._acknowledged is not None:
+            return acknowledged_bytes(self.sock) == self._acknowledged
+        return time.monotonic() - self._sent_at < self._round_trip
+
+    def _read_head(self) -> ResponseHead | None:
+        while True:
+            block = self._reader.read_head(under_way.limits.first_byte)
+            if block is None:
+                return None
+            head = parse_response_head(block)
+            if head.status == 101:
+                raise MessageError("it switched protocols without being asked")
+            if head.status >= 200:
+                return head
+
+
+class _SecureOwnBytes(_OwnBytes, HTTPSConnection):
+    """The same inside TLS."""
+
+
+class _Pool(urllib3.HTTPConnectionPool):
+    ConnectionCls = _OwnBytes  # type: ignore[assignment]
+    QueueCls = _KeptConnections  # type: ignore[assignment]
+
+
+class _SecurePool(urllib3.HTTPSConnectionPool):
+    ConnectionCls = _SecureOwnBytes  # type: ignore[assignment]
+    QueueCls = _KeptConnections  # type: ignore[assignment]
+
+
+POOLS: dict[str, type[urllib3.HTTPConnectionPool]] = {"http": _Pool, "https": _SecurePool}
