@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .console import Console, Endpoint
-from .errors import AuthenticationError, ConfigurationError
+from .errors import AuthenticationError, ConfigurationError, KeyFileUnusable
 from .settings import Settings
 
 __all__ = ["AccountKey", "account_keys", "find_account", "key_files"]
@@ -38,7 +38,7 @@ def key_files() -> list[Path]:
 
 
 def account_keys(settings: Settings) -> Iterator[AccountKey]:
-    """Every key that may be the account's, best first. Raises :class:`ConfigurationError` for an unusable file."""
+    """Every key that may be the account's, best first. Raises :class:`KeyFileUnusable`."""
     if settings.account_key:
         yield AccountKey(settings.account_key, "--account-key or VAST_ACCOUNT_KEY")
         return
@@ -54,8 +54,8 @@ def account_keys(settings: Settings) -> Iterator[AccountKey]:
 def find_account(settings: Settings, console: Console) -> tuple[AccountKey, list[Endpoint]]:
     """The account key that works, and the account's endpoints.
 
-    Raises :class:`ConfigurationError` where there is no key at all, :class:`AuthenticationError` where none is an
-    account's, and what else :meth:`Console.endpoints` raises.
+    Raises :class:`ConfigurationError` where there is no key at all, :class:`KeyFileUnusable`,
+    :class:`AuthenticationError` where none is an account's, and what else :meth:`Console.endpoints` raises.
     """
     refused: AuthenticationError | None = None
     for candidate in account_keys(settings):
@@ -81,9 +81,9 @@ def _read(path: Path) -> str | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except UnicodeDecodeError:
-        raise ConfigurationError(f"The key file {path} is not plain text.", hint=_recreate(path)) from None
+        raise KeyFileUnusable(f"The key file {path} is not plain text.", hint=_recreate(path)) from None
     except OSError as problem:
-        raise ConfigurationError(
+        raise KeyFileUnusable(
             f"The key file {path} can't be read: {problem.strerror}.",
             hint=f"Make it yours and readable (chmod 600 {path}), or give the key in another way.",
         ) from None
@@ -91,7 +91,7 @@ def _read(path: Path) -> str | None:
         _log.warning("%s can be read by others on this machine. Secure it: chmod 600 %s", path, path)
     words = text.split()
     if len(words) > 1:
-        raise ConfigurationError(f"The key file {path} holds more than one word.", hint=_recreate(path))
+        raise KeyFileUnusable(f"The key file {path} holds more than one word.", hint=_recreate(path))
     if not words:
         _log.warning("The key file %s is empty.", path)
         return None

@@ -20,6 +20,7 @@ __all__ = [
     "ConsoleBusy",
     "ConsoleError",
     "EndpointNotFound",
+    "KeyFileUnusable",
     "MethodNotAllowed",
     "NetworkError",
     "NoEndpoints",
@@ -107,6 +108,12 @@ class ConfigurationError(VespaError):
     """A setting is missing, or has a value that can't work."""
 
     code = "configuration_error"
+
+
+class KeyFileUnusable(VespaError):
+    """A key file is there, and can't be used."""
+
+    code = "key_file_unusable"
 
 
 class PortTaken(ConfigurationError):
