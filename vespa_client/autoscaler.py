@@ -13,11 +13,11 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from .envelope import AUTH_FIELDS, JSONNumber, json_text
-from .errors import AutoscalerError, EndpointNotFound, NoWorkerReady
+from .errors import AutoscalerError, EndpointNotFound, NetworkError, NoWorkerReady
 from .keyring import Keyring
 from .lifeline import Lifeline
 from .record import Record
-from .transport import OutboundRequest, TimeLimits, Transport, TransportError
+from .transport import CertificateRefused, OutboundRequest, TimeLimits, Transport, TransportError
 
 __all__ = ["Assignment", "Autoscaler"]
 
@@ -66,7 +66,7 @@ class Autoscaler:
 
         ``cost`` is a JSON number's text. The place in the autoscaler's queue is kept in ``record.request_idx``. Raises
         :class:`NoWorkerReady` when the time is over, :class:`AutoscalerError`, :class:`EndpointNotFound`,
-        :class:`AuthenticationError`, and :class:`ClientGone`.
+        :class:`AuthenticationError`, :class:`NetworkError` where the autoscaler can't be trusted, and :class:`ClientGone`.
         """
         started = time.monotonic()
         pause = _FIRST_PAUSE
@@ -77,6 +77,8 @@ class Autoscaler:
                 return found
             if not record.waits:
                 _log.info("%s Waiting for a worker: %s", record.name, found.said)
+                if not found.trouble:
+                    self._keyring.check_state()
             record.waits += 1
             if now >= deadline:
                 raise self._given_up(found, now - started)
@@ -120,6 +122,12 @@ class Autoscaler:
         try:
             answer = self._transport.exchange(request, _LIMITS, lifeline)
             text = answer.read(_LARGEST_ANSWER)
+        except CertificateRefused as problem:
+            # Unlike other trouble on the way, this doesn't pass by waiting.
+            raise NetworkError(
+                f"The autoscaler at {self._base} can't be trusted: {problem}.",
+                hint="If your company inspects TLS, give its root with --ca-file PATH.",
+            ) from problem
         except TransportError as problem:
             lifeline.check()
             return _NotReady(f"the autoscaler at {self._base} can't be reached: {problem}", trouble=True)

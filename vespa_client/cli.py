@@ -25,6 +25,9 @@ _log = logging.getLogger("vespa_client")
 
 OK, FAILURE, USAGE, INTERRUPTED = 0, 1, 2, 130
 
+# Open files beside those of connections: listeners, kept connections, the log.
+_SPARE_FILES = 256
+
 _INTRODUCTION = """\
 A local HTTP proxy for Vast.ai serverless endpoints: any SDK finds your endpoint at http://localhost:8010.
 
@@ -112,6 +115,7 @@ def _list(settings: Settings) -> int:
 
 
 def _serve(settings: Settings) -> int:
+    _raise_file_limit(2 * settings.max_connections + _SPARE_FILES)
     client = VastClient.from_settings(settings)
     try:
         client.start()
@@ -198,6 +202,23 @@ def _stop_signals() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _raise_file_limit(wanted: int) -> None:
+    """Let this process have ``wanted`` open files: macOS starts programs with 256. Windows has no such limit."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    unlimited = resource.RLIM_INFINITY
+    possible = wanted if hard == unlimited else min(wanted, hard)
+    if soft != unlimited and soft < possible:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (possible, hard))
+            soft = possible
+    if soft != unlimited and soft < wanted:
+        _log.warning("Only %d files may be open at a time, enough for %d connections.", soft, (soft - _SPARE_FILES) // 2)
 
 
 def _write_utf8() -> None:

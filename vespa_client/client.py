@@ -14,6 +14,7 @@ from .autoscaler import Autoscaler
 from .console import Console, Endpoint, find_endpoint
 from .errors import ConfigurationError, ConsoleError
 from .exchange import Exchange
+from .heartbeat import Heartbeats
 from .keyring import Keyring
 from .proxies import OutboundProxies
 from .server import ProxyServer
@@ -294,8 +295,9 @@ def _build(settings: Settings, resources: contextlib.ExitStack) -> ProxyServer:
     resources.callback(to_workers.close)
     workers = Workers(to_workers, trust, limits, settings.forward_header)
     autoscaler = Autoscaler(settings.autoscaler, settings.endpoint, keyring, transport)
-    exchange = Exchange(autoscaler, workers, settings)
-    return ProxyServer(settings.host, settings.port, exchange, max_body=settings.max_body)
+    heartbeats = Heartbeats(settings.heartbeat)
+    resources.callback(heartbeats.close)
+    return ProxyServer(settings, Exchange(autoscaler, workers, heartbeats, settings))
 
 
 def _address(host: str, port: int) -> str:

@@ -22,7 +22,7 @@ import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
 from .body import AnswerBody
-from .failures import AnswerBroken, AnswerLate, CertificateRefused, ConnectFailed, HungUp, reason_for
+from .failures import AnswerBroken, AnswerLate, CertificateRefused, ConnectFailed, ConnectTimedOut, HungUp, reason_for
 from .http1 import Fields, MessageError, ResponseHead, parse_response_head
 from .lifeline import Lifeline
 from .tcp import acknowledged_bytes, dial
@@ -134,7 +134,8 @@ class _OwnBytes(HTTPConnection):
             raise CertificateRefused(f"its certificate is not trusted: {problem.verify_message}") from problem
         except (OSError, urllib3.exceptions.HTTPError, ssl.CertificateError) as problem:
             self.close()
-            raise ConnectFailed(reason_for(problem)) from problem
+            kind = ConnectTimedOut if isinstance(problem, TimeoutError) else ConnectFailed
+            raise kind(reason_for(problem)) from problem
         if isinstance(self.sock, ssl.SSLSocket):
             # An end without TLS's close_notify could be anybody's doing (RFC 9112, 9.8).
             self.sock.suppress_ragged_eofs = False  # type: ignore[attr-defined]

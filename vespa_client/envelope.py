@@ -16,6 +16,7 @@ __all__ = [
     "QUERY_METHODS",
     "Envelope",
     "JSONNumber",
+    "Payload",
     "check_body",
     "json_text",
     "sign_target",
@@ -47,7 +48,14 @@ class Envelope(NamedTuple):
     after: bytes
 
 
-def check_body(body: bytes | bytearray, content_type: str, content_encoding: str = "") -> bytes | bytearray:
+class Payload(NamedTuple):
+    """A body that is JSON, and whether it says ``"stream": true``."""
+
+    json: bytes | bytearray
+    streams: bool
+
+
+def check_body(body: bytes | bytearray, content_type: str, content_encoding: str = "") -> Payload:
     """The client's body as a payload: itself if it is JSON, ``{}`` if it is empty.
 
     Raises :class:`BadRequest` with the place where it stops being JSON (RFC 8259), :class:`UnsupportedBody` where it
@@ -59,11 +67,11 @@ def check_body(body: bytes | bytearray, content_type: str, content_encoding: str
             hint="Send the JSON uncompressed.",
         )
     if not body:
-        return b"{}"
+        return Payload(b"{}", streams=False)
     if body.startswith(_BYTE_ORDER_MARK):
         body = body[len(_BYTE_ORDER_MARK) :]
     try:
-        _check_json(body)
+        parsed = _parse(body)
     except BadRequest as problem:
         kind = content_type.partition(";")[0].strip().lower()
         if kind.startswith(_BINARY_TYPES):
@@ -72,7 +80,7 @@ def check_body(body: bytes | bytearray, content_type: str, content_encoding: str
                 hint="Send files inside the JSON, as base64 text or as a URL, in the form your model server expects.",
             ) from problem
         raise
-    return body
+    return Payload(body, streams=isinstance(parsed, dict) and parsed.get("stream") is True)
 
 
 def wrap(payload: bytes | bytearray, assignment: Mapping[str, Any]) -> Envelope:
@@ -83,9 +91,10 @@ def wrap(payload: bytes | bytearray, assignment: Mapping[str, Any]) -> Envelope:
 def sign_target(target: str, assignment: Mapping[str, Any]) -> str:
     """The target for GET, HEAD and DELETE: the assignment behind the query, which stays as the client wrote it."""
     added = "&".join(f"serverless_{name}={quote(_query_text(assignment[name]), safe='')}" for name in AUTH_FIELDS)
-    if "?" not in target:
-        return f"{target}?{added}"
-    return target + added if target.endswith(("?", "&")) else f"{target}&{added}"
+    _, mark, query = target.partition("?")
+    # A question mark at the end of the query belongs to its last value.
+    joint = "?" if not mark else "&" if query and not query.endswith("&") else ""
+    return target + joint + added
 
 
 def _auth_json(assignment: Mapping[str, Any]) -> str:
@@ -107,12 +116,12 @@ def _query_text(value: Any) -> str:
     return str(value) if isinstance(value, str) else json_text(value)
 
 
-def _check_json(body: bytes | bytearray) -> None:
+def _parse(body: bytes | bytearray) -> Any:
     _check_utf8(body)
     try:
         # As Latin-1, each byte is one character of one byte: JSON's grammar is ASCII, and UTF-8 with a single emoji in
         # it would take four bytes for each of them. float() for whole numbers, since int() refuses more than 4,300 digits.
-        json.loads(body.decode("latin-1"), parse_int=float, parse_constant=_refuse_constant)
+        return json.loads(body.decode("latin-1"), parse_int=float, parse_constant=_refuse_constant)
     except json.JSONDecodeError as problem:
         raise BadRequest(
             f"The body is not JSON: {problem.msg} at byte {problem.pos} (line {problem.lineno}, column {problem.colno}).",

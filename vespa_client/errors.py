@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import ClassVar
 
 __all__ = [
     "AnswerTimeout",
@@ -20,6 +19,7 @@ __all__ = [
     "ConsoleBusy",
     "ConsoleError",
     "EndpointNotFound",
+    "EndpointStopped",
     "KeyFileUnusable",
     "MethodNotAllowed",
     "NetworkError",
@@ -28,6 +28,7 @@ __all__ = [
     "NotFound",
     "PortTaken",
     "ShuttingDown",
+    "TooManyConnections",
     "TwoFactorRequired",
     "UnsupportedBody",
     "VespaError",
@@ -63,7 +64,7 @@ class VespaError(Exception):
     status: int = 500
     code: str = "internal_error"
     hint: str = ""
-    allow: ClassVar[Sequence[str]] = ()
+    allow: Sequence[str] = ()
 
     def __init__(
         self,
@@ -141,10 +142,14 @@ class NotFound(VespaError):
 
 
 class MethodNotAllowed(BadRequest):
-    """A worker knows no such method."""
+    """A worker knows no such method. ``allow`` names those it knows."""
 
     status = 405
     code = "method_not_allowed"
+
+    def __init__(self, message: str, *, allow: Sequence[str], hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.allow = allow
 
 
 class BodyTooLarge(BadRequest):
@@ -236,6 +241,20 @@ class NoWorkerReady(VespaError):
 
     status = 503
     code = "no_worker_ready"
+
+
+class EndpointStopped(VespaError):
+    """The console says that the endpoint is stopped: it never recruits a worker, so that waiting is in vain."""
+
+    status = 503
+    code = "endpoint_stopped"
+
+
+class TooManyConnections(VespaError):
+    """``max_connections`` are open."""
+
+    status = 503
+    code = "too_many_connections"
 
 
 class ShuttingDown(VespaError):

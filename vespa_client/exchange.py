@@ -5,19 +5,21 @@ The only place with a retry in it. What may have run is never sent again (design
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import random
 import time
 
 from .autoscaler import Autoscaler
 from .errors import AnswerTimeout, VespaError, WorkerAnswerBroken, WorkerError
+from .heartbeat import Heartbeats
 from .lifeline import Lifeline
 from .record import Record
 from .relay import relay
 from .reply import Reply
 from .request import ClientRequest
 from .settings import Settings
-from .transport import Answer, AnswerLate, HungUp, TransportError
+from .transport import Answer, AnswerLate, CertificateRefused, ConnectTimedOut, HungUp, TransportError
 from .worker import Workers
 
 __all__ = ["Exchange"]
@@ -28,6 +30,8 @@ TURNED_AWAY = frozenset({429, 502, 503, 504})
 """Answers of a worker that did not take the request."""
 
 _FIRST_PAUSE = 0.1
+# Between two questions while the autoscaler offers a worker that was just seen dead.
+_DEAD_PAUSE = 0.5
 _LONGEST_PAUSE = 5.0
 # Each stale connection costs a try without being a worker's failure; there can't be many for one request.
 _MOST_STALE = 8
@@ -36,9 +40,10 @@ _MOST_STALE = 8
 class Exchange:
     """How an endpoint's requests are carried out. Safe to share between threads: a request's own state is its record."""
 
-    def __init__(self, autoscaler: Autoscaler, workers: Workers, settings: Settings) -> None:
+    def __init__(self, autoscaler: Autoscaler, workers: Workers, heartbeats: Heartbeats, settings: Settings) -> None:
         self._autoscaler = autoscaler
         self._workers = workers
+        self._heartbeats = heartbeats
         self._wait = settings.wait
         self._retries = settings.retries
 
@@ -47,15 +52,22 @@ class Exchange:
 
         Raises :class:`VespaError`, :class:`ClientGone`. If ``reply.started`` then, the client has seen the failure already.
         """
-        relay(self._answer(request, record, lifeline), reply, record, lifeline)
+        with self._heartbeats.beating(reply) if request.streams else contextlib.nullcontext():
+            answer = self._answer(request, record, lifeline)
+        relay(answer, reply, record, lifeline)
 
     def _answer(self, request: ClientRequest, record: Record, lifeline: Lifeline) -> Answer:
         deadline = time.monotonic() + self._wait
         failures: list[str] = []
+        timed_out = True
         stale = 0
         while True:
             assignment = self._autoscaler.assign(record, request.cost, deadline, lifeline)
             record.worker = assignment.url.partition("://")[2]
+            if self._workers.is_dead(assignment.url):
+                _log.debug("%s %s was just seen dead; asking again", record.name, record.worker)
+                lifeline.wait(random.uniform(0.5, 1.0) * _DEAD_PAUSE)
+                continue
             _log.debug("%s sent to %s", record.name, assignment.url)
             try:
                 answer = self._workers.send(request, assignment, lifeline)
@@ -67,8 +79,9 @@ class Exchange:
                     _log.debug("%s a kept connection to %s had gone stale", record.name, record.worker)
                     continue
                 failures.append(f"{record.worker}: {problem}")
+                timed_out = timed_out and isinstance(problem, ConnectTimedOut)
                 if len(failures) > self._retries:
-                    raise self._all_failed(failures) from problem
+                    raise self._all_failed(failures, problem, 504 if timed_out else 502) from problem
                 self._pause(record, failures, 0.0, lifeline)
                 continue
             if answer.status_code not in TURNED_AWAY or len(failures) >= self._retries:
@@ -94,10 +107,13 @@ class Exchange:
         return WorkerAnswerBroken(message, hint=hint)
 
     @staticmethod
-    def _all_failed(failures: list[str]) -> WorkerError:
-        return WorkerError(
-            f"No worker could be reached in {len(failures)} tries. " + "; ".join(failures) + ".",
-            hint="The workers that the autoscaler named may just have gone; try again in a moment. If you are behind an "
-            "outbound proxy, it must let connections to high ports through, or be bypassed with NO_PROXY.",
-            retried=len(failures) > 1,
+    def _all_failed(failures: list[str], last: TransportError, status: int) -> WorkerError:
+        hint = (
+            "The workers that the autoscaler named may just have gone; try again in a moment. If you are behind an "
+            "outbound proxy, it must let connections to high ports through, or be bypassed with NO_PROXY."
         )
+        if isinstance(last, CertificateRefused):
+            hint = "If your company inspects TLS, give its root with --ca-file PATH. Nothing is sent to a worker unverified."
+        tries = "1 try" if len(failures) == 1 else f"{len(failures)} tries"
+        message = f"No worker could be reached in {tries}. " + "; ".join(failures) + "."
+        return WorkerError(message, hint=hint, status=status, retried=len(failures) > 1)

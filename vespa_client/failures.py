@@ -9,7 +9,16 @@ import ssl
 import urllib3
 from urllib3.exceptions import NameResolutionError
 
-__all__ = ["AnswerBroken", "AnswerLate", "CertificateRefused", "ConnectFailed", "HungUp", "TransportError", "reason_for"]
+__all__ = [
+    "AnswerBroken",
+    "AnswerLate",
+    "CertificateRefused",
+    "ConnectFailed",
+    "ConnectTimedOut",
+    "HungUp",
+    "TransportError",
+    "reason_for",
+]
 
 
 class TransportError(Exception):
@@ -20,6 +29,10 @@ class TransportError(Exception):
 
 class ConnectFailed(TransportError):
     """No connection came about: refused, unreachable, too slow, no such name, or an outbound proxy's refusal."""
+
+
+class ConnectTimedOut(ConnectFailed):
+    """No connection came about within the time limit."""
 
 
 class CertificateRefused(ConnectFailed):

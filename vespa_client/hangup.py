@@ -6,7 +6,8 @@ import contextlib
 import selectors
 import socket
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 
 from .lifeline import Lifeline
 
@@ -14,19 +15,22 @@ __all__ = ["HangupWatcher"]
 
 # A client that has sent more bytes already can't be watched for its end behind them; it is looked at this often.
 _TICK = 0.05
+# A client that has closed its sending half is asked this often whether it still reads.
+_PROBE_SECONDS = 5.0
 
 
 class HangupWatcher:
     """Cuts the lifeline of a request whose client has hung up, within 100 ms.
 
     A socket is readable when its peer has closed it, and also when the peer has sent the next request already; a peek
-    tells the two apart and takes nothing from the handler's thread.
+    tells the two apart and takes nothing from the request's thread. A peer that has closed its sending half alone still
+    wants its answer: a probe tells, which a machine whose client has gone answers with a reset.
     """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()  # guards the selector's map, _watched and _parked
         self._selector = selectors.DefaultSelector()
-        self._watched: dict[int, tuple[socket.socket, Lifeline]] = {}
+        self._watched: dict[int, _Watched] = {}
         self._parked: set[int] = set()
         self._wake, self._woken = socket.socketpair()
         self._selector.register(self._woken.fileno(), selectors.EVENT_READ)
@@ -48,11 +52,14 @@ class HangupWatcher:
         self._woken.close()
 
     @contextlib.contextmanager
-    def watching(self, client: socket.socket, lifeline: Lifeline) -> Iterator[None]:
-        """For as long as the block runs, the client's hang-up cuts the lifeline. The socket must stay open in it."""
+    def watching(self, client: socket.socket, lifeline: Lifeline, probe: Callable[[], bool]) -> Iterator[None]:
+        """For as long as the block runs, the client's hang-up cuts the lifeline. The socket must stay open in it.
+
+        ``probe`` sends what a client that has gone answers with a reset, or returns False if it can't now.
+        """
         number = client.fileno()
         with self._lock:
-            self._watched[number] = client, lifeline
+            self._watched[number] = _Watched(client, lifeline, probe)
             self._selector.register(number, selectors.EVENT_READ)
         try:
             yield
@@ -74,26 +81,46 @@ class HangupWatcher:
                     self._look(number)
 
     def _look(self, number: int) -> None:
-        """Peek at a socket that is readable, or was."""
-        sock, lifeline = self._watched.get(number, (None, None))
-        if sock is None or lifeline is None:
+        """Look at a socket that is readable, or was."""
+        watched = self._watched.get(number)
+        if watched is None:
             return  # its request ended between select() and here
-        left = _has_left(sock)
-        if left is None:
-            return
-        if left:
-            lifeline.cut()
-        if number not in self._parked:
+        heard = watched.look()
+        if heard and number not in self._parked:
             # It would stay readable: look at it now and then instead of always.
             self._selector.unregister(number)
             self._parked.add(number)
 
 
-def _has_left(sock: socket.socket) -> bool | None:
-    """True: the peer has closed. False: it has sent more. None: neither."""
-    try:
-        return not sock.recv(1, socket.MSG_PEEK | getattr(socket, "MSG_DONTWAIT", 0))
-    except (BlockingIOError, TimeoutError):
-        return None
-    except OSError:
+class _Watched:
+    """One client's socket, and what is known of its other end."""
+
+    def __init__(self, sock: socket.socket, lifeline: Lifeline, probe: Callable[[], bool]) -> None:
+        self._socket = sock
+        self._lifeline = lifeline
+        self._probe = probe
+        self._next_probe: float | None = None
+        """When to ask again whether a client that has closed its sending half is there; None while it hasn't."""
+
+    def look(self) -> bool:
+        """Cut the lifeline if the client has gone. Returns whether anything was to be heard."""
+        if self._lifeline.is_cut:
+            return True
+        try:
+            ended = not self._socket.recv(1, socket.MSG_PEEK | getattr(socket, "MSG_DONTWAIT", 0))
+            reset = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0
+        except (BlockingIOError, TimeoutError):
+            return False
+        except OSError:
+            ended = reset = True
+        if reset or (ended and not self._is_there()):
+            self._lifeline.cut()
         return True
+
+    def _is_there(self) -> bool:
+        """A client that has closed its sending half may still read, or may have gone: only a probe can tell."""
+        now = time.monotonic()
+        if self._next_probe is not None and now < self._next_probe:
+            return True
+        self._next_probe = now + _PROBE_SECONDS
+        return self._probe()

@@ -8,9 +8,17 @@ import threading
 import time
 from collections.abc import Callable
 
-from .console import Console, Endpoint, find_endpoint
-from .credentials import find_account
-from .errors import AuthenticationError, ConfigurationError, ConsoleError, NetworkError
+from .console import Console, find_endpoint
+from .credentials import account_keys, find_account
+from .errors import (
+    AuthenticationError,
+    ConfigurationError,
+    ConsoleError,
+    EndpointStopped,
+    KeyFileUnusable,
+    NetworkError,
+    VespaError,
+)
 from .settings import Settings
 
 __all__ = ["Keyring"]
@@ -21,6 +29,9 @@ _log = logging.getLogger("vespa_client")
 # must not have it asked at each request.
 _FIRST_PAUSE = 5.0
 _LONGEST_PAUSE = 300.0
+# How long the console's word on the endpoint's state is good for, while requests wait for a worker.
+_STATE_SECONDS = 60.0
+_STOPPED = frozenset({"stopped", "suspended"})
 
 
 class Keyring:
@@ -36,7 +47,8 @@ class Keyring:
         self._key = settings.api_key
         self._pause = _FIRST_PAUSE
         self._next_fetch = 0.0
-        self.endpoint: Endpoint | None = None
+        self._state = ""
+        self._next_look = 0.0
 
     def key(self) -> str:
         """The endpoint key; the first call fetches it if it wasn't given. Raises what :meth:`renew` raises."""
@@ -55,12 +67,37 @@ class Keyring:
                 raise AuthenticationError("401 Unauthorized", hint=self._hint())
             try:
                 key = self._fetch()
-            except (AuthenticationError, ConfigurationError):
+            except (AuthenticationError, ConfigurationError, KeyFileUnusable):
                 raise AuthenticationError("401 Unauthorized", hint=self._hint()) from None
             if key == refused:
                 raise AuthenticationError("401 Unauthorized", hint=self._hint())
             _log.info("The endpoint key of %r has changed; the new one is in use.", self._endpoint_name)
             return key
+
+    def check_state(self) -> None:
+        """Raises :class:`EndpointStopped` if the console, where an account key lets us ask, says that the endpoint is."""
+        with self._lock:
+            if self._clock() >= self._next_look:
+                self._state = self._look_at_state()
+                self._next_look = self._clock() + _STATE_SECONDS
+            state = self._state
+        if state in _STOPPED:
+            raise EndpointStopped(
+                f"The endpoint {self._endpoint_name!r} is {state}, and won't start a worker.",
+                hint="Start it at https://console.vast.ai/endpoints, then send the request again (its state is looked at "
+                f"every {_STATE_SECONDS:g} s).",
+                retried=True,
+            )
+
+    def _look_at_state(self) -> str:
+        try:
+            account = next((candidate for candidate in account_keys(self._settings) if candidate.certain), None)
+            if account is None:
+                return ""
+            return find_endpoint(self._console.endpoints(account.key), self._endpoint_name).state
+        except VespaError as problem:
+            _log.debug("The endpoint's state can't be had: %s", problem)
+            return ""
 
     def _fetch(self) -> str:
         try:
@@ -77,7 +114,7 @@ class Keyring:
         if not account.certain:
             _log.info("The key from %s is an account key, and is used as one.", account.source)
         self._put_off() if endpoint.api_key == self._key else self._put_off_no_more()
-        self._key, self.endpoint = endpoint.api_key, endpoint
+        self._key = endpoint.api_key
         return endpoint.api_key
 
     def _put_off(self) -> None:

@@ -39,7 +39,17 @@ class OutboundProxies:
 
 def _checked(proxy: str) -> str:
     url = proxy if "://" in proxy else "http://" + proxy
-    parts = urlsplit(url)
+    try:
+        parts = urlsplit(url)
+        has_host = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        has_host = False
+    if not has_host:
+        # Not shown: it may hold a password.
+        raise ConfigurationError(
+            "The environment names an outbound proxy that is no address.",
+            hint="Set HTTPS_PROXY, HTTP_PROXY or ALL_PROXY to an address such as http://proxy.example:3128.",
+        )
     if parts.scheme not in ("http", "https"):
         raise ConfigurationError(
             f"The environment names an outbound proxy of the kind {parts.scheme!r}, which is not supported.",

@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import struct
+import threading
 from http import HTTPStatus
 
+from urllib3.util.wait import wait_for_write
+
 from .errors import VespaError
-from .headers import ERROR_HEADER
+from .headers import ERROR_HEADER, field_value
 from .http1 import Fields, encode_chunk, last_chunk
 from .lifeline import ClientGone
 
 __all__ = ["Reply"]
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_COMMENT = b":\n\n"
+_EVENT_ENDS = (b"\n\n", b"\r\r", b"\r\n\r\n")
+_EVENT_STREAM: Fields = [("Content-Type", "text/event-stream"), ("Cache-Control", "no-cache")]
 _SEND_SLICE = 256 * 1024
 _LARGE = 16 * 1024
+# What a worker said of its empty body doesn't hold for ours.
+_ABOUT_THE_BODY = ("content-type", "content-encoding", "content-language")
 
 
 class Reply:
-    """The answer to one request. Each method raises :class:`ClientGone` if the client has hung up or stopped reading."""
+    """The answer to one request.
+
+    Its request's thread writes it; :meth:`probe` and :meth:`beat` are for other threads, and step back where that one is
+    writing. Methods that write raise :class:`ClientGone` if the client has hung up or stopped reading.
+    """
 
     def __init__(self, sock: socket.socket, method: str = "GET", minor: int = 1, *, keep_alive: bool = False) -> None:
         """``minor`` is the client's HTTP/1 minor version; ``keep_alive`` whether its connection is to go on."""
@@ -28,13 +41,22 @@ class Reply:
         self._minor = minor
         self.keep_alive = keep_alive
         self.started = False
+        self._writing = threading.Lock()  # guards the socket's sending half, and the fields below
         self._chunked = False
         self._has_body = True
         self._until_close = False
+        self._event_stream = False
+        self._tail = b"\n\n"
+
+    @property
+    def status_is_spent(self) -> bool:
+        """Whether a heartbeat has begun the answer as an event stream, before there was one."""
+        return self.started
 
     def send_continue(self) -> None:
         """Tell a client that waits for leave to send its body to do so (RFC 9110, 10.1.1)."""
-        self._send(_CONTINUE)
+        with self._writing:
+            self._send(_CONTINUE)
 
     def begin(self, status: int, reason: str, fields: Fields, length: int | None, first: bytes = b"") -> None:
         """Send the head, and the body's ``first`` bytes with it.
@@ -42,9 +64,110 @@ class Reply:
         ``length`` is the body's length where it is known; else the body is chunked, or ends with the connection for an
         HTTP/1.0 client (RFC 9112, 6.3 and 7).
         """
+        with self._writing:
+            self._begin(status, reason, fields, length, first)
+
+    def write(self, data: bytes) -> None:
+        """Send the body's next bytes."""
+        if not self._has_body or not data:
+            return
+        with self._writing:
+            if len(data) < _LARGE:
+                self._send(self._framed(data))
+                return
+            if self._chunked:
+                self._send(b"%x\r\n" % len(data))
+            view = memoryview(data)
+            # In slices, since a socket's time limit counts for a whole sendall, and a slow reader is not a silent one.
+            for start in range(0, len(data), _SEND_SLICE):
+                self._send(view[start : start + _SEND_SLICE])
+            if self._chunked:
+                self._send(b"\r\n")
+            self._tail = data[-4:]
+
+    def end(self) -> None:
+        """The body is complete."""
+        with self._writing:
+            if self._chunked:
+                self._send(last_chunk)
+
+    def fail(self, problem: VespaError) -> None:
+        """Answer with an error of the proxy's own; where the answer has begun, have the client see that it breaks off.
+
+        On an event stream one last event says why, in the shape on which SDKs raise.
+        """
+        if not self.started:
+            self.error(problem)
+            return
+        if self._event_stream:
+            with contextlib.suppress(ClientGone):
+                self.write((b"" if self._tail.endswith(_EVENT_ENDS) else b"\n\n") + problem.event())
+        self.keep_alive = False
+        if self._until_close:
+            # An orderly close would be this body's end; a reset is not.
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    def error(self, problem: VespaError) -> None:
+        """Answer with an error of the proxy's own."""
+        fields = [("Allow", ", ".join(problem.allow))] if problem.allow else []
+        self.begin_error(problem, problem.status, reason_of(problem.status), fields)
+
+    def begin_error(self, problem: VespaError, status: int, reason: str, fields: Fields) -> None:
+        """Our error body under a head that may be somebody else's."""
+        body = problem.body()
+        kept = [(name, value) for name, value in fields if name.lower() not in _ABOUT_THE_BODY]
+        own: Fields = [*kept, ("Content-Type", "application/json"), (ERROR_HEADER, problem.code)]
+        if problem.retry_after is not None:
+            own.append(("Retry-After", str(problem.retry_after)))
+        if problem.retried:
+            own.append(("x-should-retry", "false"))
+        self.begin(status, reason, own, len(body), b"" if self._method == "HEAD" else body)
+
+    def beat(self) -> None:
+        """A sign of life while the answer is still to come: a comment, under the head of an event stream."""
+        if not self._writing.acquire(blocking=False):
+            return
+        try:
+            if not self.started and self._minor >= 1:
+                self._begin(200, "OK", _EVENT_STREAM, None, _COMMENT)
+            elif self._event_stream:
+                self._send_if_room(self._framed(_COMMENT))
+        except (ClientGone, OSError):
+            self.keep_alive = False
+        finally:
+            self._writing.release()
+
+    def probe(self) -> bool:
+        """Send what a client ignores and a machine whose client has gone answers with a reset.
+
+        Returns False where there is nothing harmless to send: with a head on its way, an answer holds the worker's bytes
+        alone, except for comments between the events of a stream.
+        """
+        if not self._writing.acquire(blocking=False):
+            return True  # what is being written is a probe as well
+        try:
+            if not self.started and self._minor >= 1:
+                self._send_if_room(_CONTINUE)
+            elif self._event_stream and self._tail.endswith(_EVENT_ENDS):
+                self._send_if_room(self._framed(_COMMENT))
+            else:
+                return False
+        except OSError:
+            return False
+        finally:
+            self._writing.release()
+        return True
+
+    def _begin(self, status: int, reason: str, fields: Fields, length: int | None, first: bytes) -> None:
         self._has_body = self._method != "HEAD" and status not in (204, 304)
         self._chunked = self._has_body and length is None and self._minor >= 1
         self._until_close = self._has_body and length is None and not self._chunked
+        self._event_stream = (
+            self._has_body
+            and length is None
+            and field_value(fields, "content-type").lower().startswith("text/event-stream")
+            and not field_value(fields, "content-encoding")
+        )
         if self._until_close:
             self.keep_alive = False
         lines = [f"HTTP/1.1 {status} {reason}"]
@@ -61,51 +184,11 @@ class Reply:
         self.started = True
         self._send(head + self._framed(first))
 
-    def write(self, data: bytes) -> None:
-        """Send the body's next bytes."""
-        if not self._has_body or not data:
-            return
-        if len(data) < _LARGE:
-            self._send(self._framed(data))
-            return
-        if self._chunked:
-            self._send(b"%x\r\n" % len(data))
-        view = memoryview(data)
-        # In slices, since a socket's time limit counts for a whole sendall, and a slow reader is not a silent one.
-        for start in range(0, len(data), _SEND_SLICE):
-            self._send(view[start : start + _SEND_SLICE])
-        if self._chunked:
-            self._send(b"\r\n")
-
-    def end(self) -> None:
-        """The body is complete."""
-        if self._chunked:
-            self._send(last_chunk)
-
-    def break_off(self) -> None:
-        """The body will not be complete: have the client see that, whichever way the body is framed."""
-        self.keep_alive = False
-        if self._until_close:
-            # An orderly close would be this body's end; a reset is not.
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-
-    def error(self, problem: VespaError, fields: Fields | None = None) -> None:
-        """Answer with an error of the proxy's own."""
-        self.begin_error(problem, problem.status, reason_of(problem.status), fields or [])
-        self.end()
-
-    def begin_error(self, problem: VespaError, status: int, reason: str, fields: Fields) -> None:
-        """Our error body under a head that may be somebody else's."""
-        body = problem.body()
-        own: Fields = [*fields, ("Content-Type", "application/json"), (ERROR_HEADER, problem.code)]
-        if problem.retry_after is not None:
-            own.append(("Retry-After", str(problem.retry_after)))
-        if problem.retried:
-            own.append(("x-should-retry", "false"))
-        self.begin(status, reason, own, len(body), b"" if self._method == "HEAD" else body)
-
     def _framed(self, data: bytes) -> bytes:
-        return encode_chunk(data) if data and self._chunked else data
+        if not data:
+            return b""
+        self._tail = data[-4:]
+        return encode_chunk(data) if self._chunked else data
 
     def _send(self, data: bytes | memoryview) -> None:
         try:
@@ -113,6 +196,11 @@ class Reply:
         except OSError as problem:
             self.keep_alive = False
             raise ClientGone from problem
+
+    def _send_if_room(self, data: bytes) -> None:
+        # A socket that takes any bytes takes these few whole; one that takes none is probed by what fills it.
+        if wait_for_write(self._socket, 0):
+            self._socket.send(data)
 
 
 def reason_of(status: int) -> str:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .envelope import BODY_METHODS, check_body
+from .envelope import BODY_METHODS, Payload, check_body
 from .errors import BadRequest, BodyTooLarge, MethodNotAllowed, NotFound
 from .headers import COST_HEADER, field_value
 from .http1 import Fields, Framing, RequestHead
@@ -31,25 +31,29 @@ class ClientRequest:
     fields: Fields
     cost: str
     payload: bytes | bytearray
+    streams: bool
+    """Whether the payload asks for an event stream: ``"stream": true``, as in OpenAI's and Anthropic's APIs."""
 
     @classmethod
     def read(cls, head: RequestHead, cost: str, body: bytes | bytearray) -> ClientRequest:
         """Raises :class:`BadRequest` where a worker can't be asked this."""
-        payload: bytes | bytearray = b""
+        payload, streams = Payload(b"", streams=False)
         if head.method in BODY_METHODS:
-            payload = check_body(body, field_value(head.fields, "content-type"), field_value(head.fields, "content-encoding"))
+            payload, streams = check_body(
+                body, field_value(head.fields, "content-type"), field_value(head.fields, "content-encoding")
+            )
         elif body:
             raise BadRequest(
                 f"A {head.method} request can't carry a body to a worker.",
                 hint="Put what it says into the query, or send it with POST.",
             )
-        return cls(head.method, head.target, head.fields, cost, payload)
+        return cls(head.method, head.target, head.fields, cost, payload, streams)
 
 
 def check_head(head: RequestHead, framing: Framing, max_body: int) -> str:
     """What can be said before the body is read. Returns the cost. Raises :class:`BadRequest`, :class:`NotFound`."""
     if head.method not in METHODS:
-        raise MethodNotAllowed(f"Workers know no method {head.method!r}.", hint="Use one of " + ", ".join(METHODS) + ".")
+        raise MethodNotAllowed(f"Workers know no method {head.method!r}.", allow=METHODS)
     if head.target.startswith(OWN_PAGES) or head.target == OWN_PAGES.rstrip("/"):
         raise NotFound(
             f"The proxy has no page {head.target.partition('?')[0]}.",

@@ -182,6 +182,21 @@ class Settings:
         10.0, "seconds that requests in progress get to finish when the proxy stops", _seconds, metavar="SECONDS"
     )
     idle_timeout: float = _setting(300.0, "seconds of silence inside an answer", _seconds, metavar="SECONDS")
+    # 0: none. A heartbeat spends the status of an answer that is still to come, so it has to be asked for.
+    heartbeat: float = _setting(
+        0.0,
+        "seconds between comments on an event stream whose answer is still to come; 0 for none",
+        _seconds,
+        metavar="SECONDS",
+    )
+    # Longer than the pause between two requests of a person's app; shorter than that of what forgot to close.
+    client_idle_timeout: float = _setting(
+        75.0, "seconds a client's connection is kept without a request", _seconds, metavar="SECONDS"
+    )
+    head_timeout: float = _setting(20.0, "seconds a client has to send a request's head", _seconds, metavar="SECONDS")
+    body_timeout: float = _setting(60.0, "seconds of silence inside a client's body", _seconds, metavar="SECONDS")
+    # Each takes a thread of about 60 kB and two open files.
+    max_connections: int = _setting(4096, "clients' connections at a time; more get a 503", _count, metavar="N")
     max_body: int = _setting(2**30, "largest request body in bytes; K, M and G are understood", _size, metavar="SIZE")
     forward_header: tuple[str, ...] = _setting(
         (),
@@ -239,6 +254,11 @@ class SettingKeywords(TypedDict, total=False):
     timeout: float
     drain: float
     idle_timeout: float
+    heartbeat: float
+    client_idle_timeout: float
+    head_timeout: float
+    body_timeout: float
+    max_connections: int
     max_body: int
     forward_header: tuple[str, ...]
     sandbox: bool
@@ -257,7 +277,7 @@ def resolve(given: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -
     for name, (setting, _) in settings_table().items():
         overruled = name == "api_key" and account_given
         if setting.env and name not in values and not overruled and environ.get(setting.env, "").strip():
-            values[name] = environ[setting.env].strip()
+            values[name] = _parsed(setting.env, setting, environ[setting.env].strip())
     return Settings(**values)
 
 
@@ -276,18 +296,19 @@ def _checked(field: dataclasses.Field[Any], value: Any) -> Any:
     setting: Setting = field.metadata["setting"]
     if value is None and field.default is None:
         return None
+    flag = "--" + field.name.replace("_", "-")
     if setting.repeatable:
-        return tuple(_parsed(field.name, setting, item) for item in ([value] if isinstance(value, str) else value))
-    return _parsed(field.name, setting, value)
+        return tuple(_parsed(flag, setting, item) for item in ([value] if isinstance(value, str) else value))
+    return _parsed(flag, setting, value)
 
 
-def _parsed(name: str, setting: Setting, value: Any) -> Any:
-    flag = "--" + name.replace("_", "-")
+def _parsed(source: str, setting: Setting, value: Any) -> Any:
+    """``source`` is the flag or the variable, for the message."""
     try:
         result = setting.parse(value if isinstance(value, str) else str(value))
     except ValueError as problem:
         shown = "" if setting.secret else f" {value!r}"
-        raise ConfigurationError(f"{flag}{shown}: {problem}.") from None
+        raise ConfigurationError(f"{source}{shown}: {problem}.") from None
     if setting.choices and result not in setting.choices:
-        raise ConfigurationError(f"{flag} {value!r}: choose one of {', '.join(setting.choices)}.")
+        raise ConfigurationError(f"{source} {value!r}: choose one of {', '.join(setting.choices)}.")
     return result

@@ -45,6 +45,8 @@ class Trust:
         self._lock = threading.Lock()  # guards the fields below, and that the root is fetched once for all who wait
         self._root: bytes | None = None
         self._renewed_at: float | None = None
+        self.trouble = ""
+        """Why Vast.ai's root can't be had from the console at present; empty where it can."""
 
     def ready(self) -> None:
         """Have Vast.ai's root trusted for workers, from the cache or else from the console.
@@ -81,8 +83,10 @@ class Trust:
             root = self._fetch_root()
             self._trust(root)
         except (VespaError, ValueError) as problem:
-            _log.warning("Vast.ai's root certificate can't be had from the console: %s", problem)
+            self.trouble = f"Vast.ai's root certificate can't be had: {problem}".rstrip(".")
+            _log.warning("%s", self.trouble)
             return
+        self.trouble = ""
         with contextlib.suppress(OSError):
             _write_atomically(self._file, root)
 
@@ -130,7 +134,7 @@ def _write_atomically(path: Path, data: bytes) -> None:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)
     try:
-        with open(descriptor, "wb") as file:
+        with os.fdopen(descriptor, "wb") as file:
             file.write(data)
         Path(name).chmod(0o644)
         Path(name).replace(path)

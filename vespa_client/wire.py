@@ -14,6 +14,8 @@ RECEIVE_SIZE = 64 * 1024
 """How much one system call takes from a socket, in bytes."""
 
 _BARE_LF = re.compile(rb"(?:^|[^\r])\n")
+_EMPTY_LINES = re.compile(rb"\A(?:\r\n)+")
+_TLS_HANDSHAKE = b"\x16\x03"
 
 
 class SocketReader:
@@ -48,14 +50,19 @@ class SocketReader:
         deadline = None if seconds is None else time.monotonic() + seconds
         start = 0
         while True:
-            # An empty line before the start line is forgiven (RFC 9112, 2.2).
+            # Empty lines before the start line are forgiven (RFC 9112, 2.2).
             if data.startswith(b"\r\n"):
-                data = data[2:]
+                data = _EMPTY_LINES.sub(b"", data)
             end = data.find(b"\r\n\r\n", start)
             if 0 <= end <= MAX_HEAD:
                 self.buffered = data[end + 4 :]
                 return data[:end]
-            if len(data) > MAX_HEAD:
+            if data.startswith(_TLS_HANDSHAKE):
+                # Its sender waits for an answer to it: no empty line will come. The parser says what it is.
+                self.buffered = b""
+                return data
+            # Three bytes of what ends a head may be here already.
+            if len(data) > MAX_HEAD + 3:
                 raise MessageError(f"The head is longer than {MAX_HEAD} bytes.", 431)
             if _BARE_LF.search(data, max(0, start - 1)):
                 raise MessageError("A line of the head ends in LF alone; lines end in CRLF.")
@@ -67,5 +74,7 @@ class SocketReader:
                 self._socket.settimeout(left)
             more = self._socket.recv(RECEIVE_SIZE)
             if not more:
+                if not data:
+                    return None
                 raise MessageError("The connection ended inside the head.")
             data += more

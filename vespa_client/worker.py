@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from urllib.parse import urlsplit
 
 from .autoscaler import Assignment
@@ -9,10 +10,13 @@ from .envelope import BODY_METHODS, sign_target, wrap
 from .headers import worker_fields
 from .lifeline import Lifeline
 from .request import ClientRequest
-from .transport import Answer, CertificateRefused, OutboundRequest, TimeLimits, Transport
+from .transport import Answer, CertificateRefused, ConnectFailed, OutboundRequest, TimeLimits, Transport
 from .trust import Trust
 
 __all__ = ["Workers"]
+
+# How long a worker that could not be reached is avoided. Short, since an endpoint may have no other one.
+_DEAD_SECONDS = 2.0
 
 
 class Workers:
@@ -24,6 +28,17 @@ class Workers:
         self._trust = trust
         self._limits = limits
         self._forwarded = frozenset(name.lower() for name in forwarded)
+        self._dead: dict[str, float] = {}
+
+    def is_dead(self, url: str) -> bool:
+        """Whether the worker could not be reached a moment ago."""
+        since = self._dead.get(url)
+        if since is None:
+            return False
+        if time.monotonic() - since < _DEAD_SECONDS:
+            return True
+        self._dead.pop(url, None)
+        return False
 
     def send(self, request: ClientRequest, assignment: Assignment, lifeline: Lifeline) -> Answer:
         """Send the client's request under the assignment, and return the answer's head, its body still to come.
@@ -43,7 +58,12 @@ class Workers:
             self._trust.ready()
         try:
             return self._transport.exchange(outbound, self._limits, lifeline)
-        except CertificateRefused:
+        except CertificateRefused as refused:
             # Vast.ai may have changed its root. The next try is the exchange's to make, with an assignment of its own.
             self._trust.renew()
+            if self._trust.trouble:
+                raise CertificateRefused(f"{refused} ({self._trust.trouble})") from refused
+            raise
+        except ConnectFailed:
+            self._dead[assignment.url] = time.monotonic()
             raise

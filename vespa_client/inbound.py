@@ -1,0 +1,205 @@
+"""One client's connection: its requests, read one after the other, and the answer to each."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import socket
+import time
+from typing import TYPE_CHECKING
+
+from .errors import BadRequest, ShuttingDown, TooManyConnections, VespaError
+from .headers import field_value
+from .http1 import (
+    NO_BODY,
+    ChunkedDecoder,
+    Framing,
+    MessageError,
+    RequestHead,
+    keeps_alive,
+    parse_request_head,
+    request_framing,
+)
+from .lifeline import ClientGone, Lifeline
+from .record import Record
+from .reply import Reply
+from .request import METHODS, ClientRequest, check_head, too_large
+from .wire import SocketReader
+
+if TYPE_CHECKING:
+    from .server import ProxyServer
+
+__all__ = ["ClientConnection"]
+
+_log = logging.getLogger("vespa_client")
+
+_READ_SIZE = 256 * 1024
+# What a client still sends after an answer that came early is read for this long, so that it sees the answer, not a reset.
+_LINGER_SECONDS = 2.0
+_LINGER_BYTES = 16 * 2**20
+_RETRY_AFTER = 5
+
+
+class ClientConnection:
+    """A connection, from its first request to its last. Its own thread runs :meth:`serve`; the others are for any thread."""
+
+    def __init__(self, sock: socket.socket, proxy: ProxyServer) -> None:
+        self._socket = sock
+        self._proxy = proxy
+        self._limits = proxy.settings
+        self._reader = SocketReader(sock)
+        self._lifeline: Lifeline | None = None
+        self._busy = False
+
+    def serve(self) -> None:
+        """Answer requests until the client or the proxy ends the connection."""
+        with contextlib.suppress(ClientGone, OSError):
+            self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            while self._serve_one() and not self._proxy.stopping:
+                pass
+
+    def turn_away(self) -> None:
+        """Answer that there are too many connections."""
+        problem = TooManyConnections(
+            f"More than {self._limits.max_connections} connections are open.",
+            hint="Close some, or raise --max-connections.",
+            retry_after=_RETRY_AFTER,
+        )
+        with contextlib.suppress(ClientGone, OSError, MessageError):
+            self._socket.settimeout(_LINGER_SECONDS)
+            self._reader.read_head(_LINGER_SECONDS)
+            Reply(self._socket).error(problem)
+            self._linger()
+
+    def close_if_idle(self) -> None:
+        """End the connection if no request is in progress on it."""
+        if not self._busy:
+            self._hang_up()
+
+    def cut(self) -> bool:
+        """End the connection now. Returns whether a request was in progress."""
+        busy, lifeline = self._busy, self._lifeline
+        if lifeline is not None:
+            lifeline.cut()
+        self._hang_up()
+        return busy
+
+    def _hang_up(self) -> None:
+        # The receiving half alone: an answer that is being written may still say that it breaks off.
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RD)
+
+    def _serve_one(self) -> bool:
+        """Read one request and answer it. Returns whether another one may follow."""
+        try:
+            self._socket.settimeout(self._limits.client_idle_timeout)
+            block = self._reader.read_head(self._limits.head_timeout)
+            if block is None:
+                return False
+            self._busy = True
+            head = parse_request_head(block)
+            framing = request_framing(head)
+        except TimeoutError:
+            return False
+        except MessageError as malformed:
+            _log.info("A request was refused: %s", malformed)
+            Reply(self._socket).error(BadRequest(str(malformed), status=malformed.status))
+            self._linger()
+            return False
+        record = Record(next(self._proxy.numbers), head.method, head.target.partition("?")[0])
+        keep_alive = keeps_alive(head.minor, head.fields) and not self._proxy.stopping
+        reply = Reply(self._socket, head.method, head.minor, keep_alive=keep_alive)
+        try:
+            return self._answer(head, framing, reply, record)
+        finally:
+            self._busy = False
+            _log.info("%s", record.line())
+
+    def _answer(self, head: RequestHead, framing: Framing, reply: Reply, record: Record) -> bool:
+        body_is_read = framing == NO_BODY
+        try:
+            cost = check_head(head, framing, self._limits.max_body)
+            if self._proxy.stopping:
+                raise ShuttingDown("The proxy is stopping.", retry_after=_RETRY_AFTER)
+            if head.method == "OPTIONS":
+                record.begin(204)
+                reply.begin(204, "No Content", [("Allow", ", ".join(METHODS))], None)
+                return reply.keep_alive and body_is_read
+            body = self._read_body(head, framing, reply)
+            body_is_read = True
+            record.request_bytes = len(body)
+            self._carry_out(ClientRequest.read(head, cost, body), reply, record)
+        except ClientGone:
+            record.outcome = "left"
+            return False
+        except VespaError as problem:
+            record.outcome, record.detail = ("broken" if reply.started else "refused"), f"{problem.code}: {problem.message}"
+            if not reply.started:
+                record.begin(problem.status)
+            reply.keep_alive = reply.keep_alive and body_is_read
+            reply.fail(problem)
+            if not reply.keep_alive and not body_is_read:
+                self._linger()
+        return reply.keep_alive
+
+    def _carry_out(self, request: ClientRequest, reply: Reply, record: Record) -> None:
+        self._socket.settimeout(self._limits.idle_timeout)
+        self._lifeline = lifeline = Lifeline()
+        try:
+            with self._proxy.watcher.watching(self._socket, lifeline, reply.probe):
+                self._proxy.runner.run(request, reply, record, lifeline)
+        except ClientGone:
+            if not self._proxy.stopping:
+                raise
+            raise ShuttingDown("The proxy was stopped before the answer was complete.", retry_after=_RETRY_AFTER) from None
+        finally:
+            self._lifeline = None
+
+    def _read_body(self, head: RequestHead, framing: Framing, reply: Reply) -> bytearray:
+        body = bytearray()
+        if framing == NO_BODY:
+            return body
+        expectation = field_value(head.fields, "expect")
+        if expectation and expectation.lower() != "100-continue":
+            raise BadRequest(f"The expectation {expectation!r} can't be met.", status=417)
+        if expectation and head.minor >= 1 and not self._reader.buffered:
+            reply.send_continue()
+        self._socket.settimeout(self._limits.body_timeout)
+        try:
+            if framing.kind == "chunked":
+                self._read_chunks(body)
+            else:
+                while len(body) < framing.length:
+                    body += self._some(framing.length - len(body))
+        except TimeoutError:
+            problem = f"The body stopped coming for {self._limits.body_timeout:g} s."
+            raise BadRequest(problem, status=408) from None
+        except MessageError as malformed:
+            raise BadRequest(f"The chunked body is malformed: {malformed}.") from None
+        return body
+
+    def _read_chunks(self, body: bytearray) -> None:
+        decoder = ChunkedDecoder()
+        while not decoder.done:
+            body += decoder.feed(self._some(_READ_SIZE))
+            if len(body) > self._limits.max_body:
+                raise too_large(self._limits.max_body)
+        self._reader.buffered = decoder.rest
+
+    def _some(self, limit: int) -> bytes:
+        data = self._reader.read_some(min(limit, _READ_SIZE))
+        if not data:
+            raise ClientGone
+        return data
+
+    def _linger(self) -> None:
+        """Read what the client still sends: closing on unread bytes resets the connection, and the answer with it."""
+        deadline, taken = time.monotonic() + _LINGER_SECONDS, 0
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_WR)
+            while taken < _LINGER_BYTES and (left := deadline - time.monotonic()) > 0:
+                self._socket.settimeout(left)
+                data = self._socket.recv(_READ_SIZE)
+                if not data:
+                    return
+                taken += len(data)

@@ -1,0 +1,109 @@
+"""The sockets that clients connect to."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import logging
+import os
+import socket
+import socketserver
+import threading
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from .errors import ConfigurationError, PortTaken
+
+__all__ = ["Listener", "listen"]
+
+_log = logging.getLogger("vespa_client")
+
+# socketserver's own 5 has bursts reset.
+_BACKLOG = 1024
+_LOCALHOST = ("127.0.0.1", "localhost")
+_PORT_TRIES = 8
+
+Serve = Callable[[socket.socket], None]
+
+
+class Listener(ThreadingHTTPServer):
+    """One listening socket. Each connection is handed to ``serve`` in a thread of its own."""
+
+    daemon_threads = True
+    block_on_close = False
+    request_queue_size = _BACKLOG
+    # Windows would let two programs share the port.
+    allow_reuse_address = os.name != "nt"
+
+    def __init__(self, address: tuple[str, int], family: socket.AddressFamily, serve: Serve) -> None:
+        self.address_family = family
+        self._serve = serve
+        super().__init__(address, BaseHTTPRequestHandler)
+
+    def server_bind(self) -> None:
+        if os.name == "nt":
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)  # type: ignore[attr-defined,unused-ignore]
+        if self.address_family == socket.AF_INET6:
+            with contextlib.suppress(OSError):
+                self.socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, self.server_address[0] != "::")
+        # Past HTTPServer.server_bind, which looks its own name up: up to 35 s where DNS is slow.
+        socketserver.TCPServer.server_bind(self)
+
+    def finish_request(self, request: Any, client_address: Any) -> None:
+        threading.current_thread().name = "vespa-connection"
+        self._serve(request)
+
+    def shutdown_request(self, request: Any) -> None:
+        # Without the orderly shutdown of socketserver: an answer that broke off may have to end in a reset.
+        self.close_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        _log.exception("A connection's thread failed; please report this.")
+
+
+def listen(host: str, port: int, serve: Serve) -> list[Listener]:
+    """Listen on the host and port, 0 for any free one.
+
+    There are two listeners where ``localhost`` is meant: Node, browsers and Windows try ``::1`` first. Raises
+    :class:`PortTaken`, :class:`ConfigurationError`.
+    """
+    if host not in _LOCALHOST:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        return [_bind(host.strip("[]"), port, family, serve)]
+    for tries_left in reversed(range(_PORT_TRIES)):
+        first = _bind("127.0.0.1", port, socket.AF_INET, serve)
+        if not _has_ipv6_loopback():
+            return [first]
+        try:
+            return [first, _bind("::1", first.server_address[1], socket.AF_INET6, serve)]
+        except PortTaken:
+            first.server_close()
+            # A port that is free in one family may be taken in the other.
+            if port or not tries_left:
+                raise
+    raise AssertionError("unreachable")
+
+
+def _has_ipv6_loopback() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6, socket.SOCK_STREAM) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
+
+def _bind(host: str, port: int, family: socket.AddressFamily, serve: Serve) -> Listener:
+    try:
+        return Listener((host, port), family, serve)
+    except OSError as problem:
+        shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        if problem.errno in (errno.EADDRINUSE, getattr(errno, "WSAEADDRINUSE", errno.EADDRINUSE)):
+            raise PortTaken(f"Port {port} is taken: another program listens on {shown}.", port=port) from None
+        if problem.errno == errno.EACCES:
+            raise PortTaken(f"Port {port} may not be used by this user.", port=port) from None
+        raise ConfigurationError(
+            f"--host {host!r} can't be listened on: {problem.strerror or problem}.",
+            hint="Use 127.0.0.1 for this machine alone, or 0.0.0.0 for all of its networks.",
+        ) from None
