@@ -1,0 +1,107 @@
+"""The sandbox: console, autoscaler, worker and model, put together."""
+
+from __future__ import annotations
+
+import logging
+import ssl
+import threading
+from collections.abc import Sequence
+from types import TracebackType
+
+from .autoscaler import Autoscaler
+from .backend import Backend
+from .component import Component
+from .console import Console, Endpoint, make_key
+from .model import Model
+from .signing import SigningKey
+from .worker import Worker
+
+__all__ = ["Sandbox"]
+
+_log = logging.getLogger("vespa_client.sandbox")
+
+_NAMES = ("sandbox-llm", "sandbox-echo")
+_TOKENS_PER_SECOND = 30
+_STOP_SECONDS = 0.8
+
+
+class Sandbox:
+    """A whole Vast.ai on loopback, inside this process.
+
+    ``backend_url`` puts a model server of your own behind the worker, in the built-in model's place (ValueError if it
+    is no http(s) URL). ``endpoints`` are the names of the account's endpoints. ``token_delay`` is the model's pause
+    before each token, in seconds. With ``worker_tls``, a server-side context, the worker speaks https; its root
+    certificate is yours to give to ``console.root_certificate``.
+
+    It answers when :meth:`start` has returned; the urls are known from then on. Nothing of it outlives :meth:`stop`.
+    """
+
+    def __init__(
+        self,
+        backend_url: str | None = None,
+        *,
+        endpoints: Sequence[str] = _NAMES,
+        token_delay: float = 1 / _TOKENS_PER_SECOND,
+        worker_tls: ssl.SSLContext | None = None,
+    ) -> None:
+        key = SigningKey()
+        self.account_key = make_key()
+        self.endpoints = [Endpoint(number, name) for number, name in enumerate(endpoints, 1)]
+        self.console = Console(self.account_key, self.endpoints)
+        self.autoscaler = Autoscaler(key, self.endpoints)
+        self.model = Model(token_delay)
+        self.worker = Worker(key, Backend(backend_url) if backend_url else self.model.handle)
+        self.worker.tls = worker_tls
+        self._components: list[Component] = [self.model, self.worker, self.autoscaler, self.console]
+        self._lock = threading.Lock()  # one start or stop at a time
+        self._assigned: str | None = None
+
+    def __repr__(self) -> str:
+        return f"<Sandbox {', '.join(endpoint.name for endpoint in self.endpoints)}>"
+
+    @property
+    def console_url(self) -> str:
+        """For ``--console-url``. RuntimeError before the first start."""
+        return self.console.url
+
+    @property
+    def autoscaler_url(self) -> str:
+        """For ``--autoscaler-url``. RuntimeError before the first start."""
+        return self.autoscaler.url
+
+    def start(self) -> Sandbox:
+        """Start it; harmless twice. OSError where the machine has no port or descriptor left."""
+        with self._lock:
+            try:
+                for component in self._components:
+                    component.start()
+            except OSError:
+                self._stop()
+                raise
+            # A restarted worker has another port.
+            workers = self.autoscaler.workers
+            if self._assigned in workers:
+                workers[workers.index(self._assigned)] = self.worker.url
+            elif self._assigned is None:
+                workers.append(self.worker.url)
+            self._assigned = self.worker.url
+        return self
+
+    def stop(self) -> None:
+        """End threads and sockets, within a second; harmless twice. Answers that are under way break off."""
+        with self._lock:
+            self._stop()
+
+    def __enter__(self) -> Sandbox:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, problem: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def _stop(self) -> None:
+        share = _STOP_SECONDS / len(self._components)
+        left = sum(component.stop(share) for component in reversed(self._components))
+        if left:
+            _log.warning("The sandbox has stopped; %d of its threads are still busy.", left)
