@@ -39,13 +39,13 @@ def nothing_left_behind() -> Iterator[None]:
     yield
     deadline = time.monotonic() + 3
     while True:
-        gc.collect()
         left_threads = [thread.name for thread in threading.enumerate() if thread not in threads]
         left_sockets = open_sockets() - sockets
         if not left_threads and not left_sockets:
             return
         if time.monotonic() > deadline:
             pytest.fail(f"left behind: threads {left_threads}, sockets {sorted(left_sockets)}")
+        gc.collect()
         time.sleep(0.01)
 
 

@@ -73,7 +73,13 @@ class AnswerBody:
 
     def arrived(self) -> bool:
         """Whether body bytes are here already, so that they can go out with the head."""
-        return bool(self._reader.buffered)
+        if self.framing.kind != "chunked":
+            return bool(self._reader.buffered)
+        try:
+            # A chunk's size can come long before its first byte: looked at on trial, the bytes stay for the real reading.
+            return bool(ChunkedDecoder().feed(self._reader.buffered))
+        except MessageError:
+            return True
 
     def stream(self, amt: int | None = None, decode_content: bool | None = None) -> Iterator[bytes]:
         """The body's bytes in the pieces that arrive. Raises :class:`AnswerBroken`, :class:`AnswerLate`."""
@@ -119,7 +125,13 @@ class AnswerBody:
             data = self._reader.read_some()
             if not data:
                 raise AnswerBroken("its answer broke off inside the chunked body")
-            if piece := decoder.feed(data):
+            try:
+                piece = decoder.feed(data)
+            except MessageError as malformed:
+                if malformed.decoded:
+                    yield malformed.decoded
+                raise
+            if piece:
                 yield piece
         self._reader.buffered = decoder.rest
 

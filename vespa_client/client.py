@@ -72,11 +72,12 @@ class VastClient:
         self._server: ProxyServer | None = None
         self._resources = contextlib.ExitStack()
         self._url: str | None = None
+        self._endpoint_name = settings.endpoint
         self._stopped = threading.Event()
 
     def __repr__(self) -> str:
         state = self._url if self._server else "stopped"
-        return f"<VastClient {self._settings.endpoint or '?'} {state}>"
+        return f"<VastClient {self._endpoint_name or '?'} {state}>"
 
     @property
     def url(self) -> str:
@@ -88,7 +89,7 @@ class VastClient:
     @property
     def endpoint_name(self) -> str | None:
         """The endpoint that requests go to, where it is known already."""
-        return self._settings.endpoint
+        return self._endpoint_name
 
     @property
     def is_running(self) -> bool:
@@ -115,6 +116,7 @@ class VastClient:
             server = _build(settings, resources)
             server.start()
             self._server, self._url = server, _address(settings.host, server.port)
+            self._endpoint_name = settings.endpoint
             self._resources = resources.pop_all()
             self._stopped.clear()
         return self

@@ -121,7 +121,12 @@ class _OwnBytes(HTTPConnection):
 
     def _new_conn(self) -> socket.socket:
         started = time.monotonic()
-        sock = dial(self._dns_host, self.port, under_way.limits.connect, under_way.lifeline)
+        try:
+            sock = dial(self._dns_host, self.port, under_way.limits.connect, under_way.lifeline)
+        except OSError as problem:
+            if self.proxy is None:
+                raise
+            raise ConnectFailed(f"the outbound proxy can't be reached: {reason_for(problem)}") from problem
         self._round_trip = time.monotonic() - started
         return sock
 

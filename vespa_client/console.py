@@ -16,9 +16,10 @@ from .errors import (
     NetworkError,
     NoEndpoints,
     TwoFactorRequired,
+    VespaError,
 )
 from .lifeline import Lifeline
-from .transport import Answer, CertificateRefused, OutboundRequest, TimeLimits, Transport, TransportError
+from .transport import CertificateRefused, OutboundRequest, TimeLimits, Transport, TransportError
 from .trust import ROOT_PATH
 
 __all__ = ["Console", "Endpoint", "find_endpoint"]
@@ -48,13 +49,12 @@ class Console:
 
     def endpoints(self, account_key: str) -> list[Endpoint]:
         """The account's endpoints, in the console's order. Raises one of the errors of this module's imports."""
-        answer = self._get(
+        status, body = self._get(
             f"/api/v0/endptjobs/?autoscaler_instance={quote(self._instance)}",
             [("Authorization", f"Bearer {account_key}"), ("Accept", "application/json")],
         )
-        body = answer.read(_LARGEST_ANSWER)
-        if answer.status_code != 200:
-            raise self._refusal(answer, body)
+        if status != 200:
+            raise self._refusal(status, body)
         try:
             parsed = json.loads(body)
             rows = parsed["results"]
@@ -69,16 +69,17 @@ class Console:
 
     def root_certificate(self) -> bytes:
         """The root that signs workers' certificates, PEM or DER."""
-        answer = self._get(ROOT_PATH, [])
-        body = answer.read(_LARGEST_ANSWER)
-        if answer.status_code != 200:
-            raise ConsoleError(f"the console at {self.url} answered {answer.status_code} to {ROOT_PATH}")
+        status, body = self._get(ROOT_PATH, [])
+        if status != 200:
+            raise ConsoleError(f"the console at {self.url} answered {status} to {ROOT_PATH}")
         return body
 
-    def _get(self, target: str, fields: list[tuple[str, str]]) -> Answer:
+    def _get(self, target: str, fields: list[tuple[str, str]]) -> tuple[int, bytes]:
+        """The answer's status and body."""
         request = OutboundRequest("GET", self.url, _path_of(self.url) + target, fields)
         try:
-            return self._transport.exchange(request, _LIMITS, Lifeline())
+            answer = self._transport.exchange(request, _LIMITS, Lifeline())
+            return answer.status_code, answer.read(_LARGEST_ANSWER)
         except CertificateRefused as problem:
             raise NetworkError(
                 f"The console at {self.url} can't be trusted: {problem}.",
@@ -90,15 +91,15 @@ class Console:
                 hint="Check the network, --console-url, and HTTPS_PROXY if you are behind a proxy.",
             ) from problem
 
-    def _refusal(self, answer: Answer, body: bytes) -> Exception:
+    def _refusal(self, status: int, body: bytes) -> VespaError:
         text = body[:2000].decode("utf-8", "replace")
-        status = answer.status_code
         if status in (401, 403):
             if "two factor" in text.lower() or "two-factor" in text.lower() or "2fa" in text.lower():
                 return TwoFactorRequired(f"The console at {self.url} asks for two-factor authentication.")
-            words = "401 Unauthorized" if status == 401 else "403 Forbidden"
-            hint = f"{AuthenticationError.hint}\n  - It was the console ({self.url}) that refused the account key"
-            return AuthenticationError(words, hint=hint)
+            refused = f"It was the console ({self.url}) that refused the account key"
+            if status == 401:
+                return AuthenticationError("401 Unauthorized", hint=f"{AuthenticationError.hint}\n  - {refused}")
+            return AuthenticationError("403 Forbidden", hint=f"{refused}: it may lack the right to read endpoints.")
         if status == 429:
             return ConsoleBusy(f"The console at {self.url} answered 429: too many requests.")
         return ConsoleError(

@@ -122,7 +122,7 @@ class PortTaken(ConfigurationError):
 
     code = "port_taken"
 
-    def __init__(self, message: str, *, port: int, hint: str | None = None) -> None:
+    def __init__(self, message: str, *, port: int = 0, hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.port = port
 
@@ -147,7 +147,7 @@ class MethodNotAllowed(BadRequest):
     status = 405
     code = "method_not_allowed"
 
-    def __init__(self, message: str, *, allow: Sequence[str], hint: str | None = None) -> None:
+    def __init__(self, message: str, *, allow: Sequence[str] = (), hint: str | None = None) -> None:
         super().__init__(message, hint=hint)
         self.allow = allow
 

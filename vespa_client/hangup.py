@@ -52,10 +52,11 @@ class HangupWatcher:
         self._woken.close()
 
     @contextlib.contextmanager
-    def watching(self, client: socket.socket, lifeline: Lifeline, probe: Callable[[], bool]) -> Iterator[None]:
+    def watching(self, client: socket.socket, lifeline: Lifeline, probe: Callable[[], bool | None]) -> Iterator[None]:
         """For as long as the block runs, the client's hang-up cuts the lifeline. The socket must stay open in it.
 
-        ``probe`` sends what a client that has gone answers with a reset, or returns False if it can't now.
+        ``probe`` sends what a client that has gone answers with a reset. It returns False if there is nothing to send, and
+        None if the answer is being written: it is asked again soon then.
         """
         number = client.fileno()
         with self._lock:
@@ -95,7 +96,7 @@ class HangupWatcher:
 class _Watched:
     """One client's socket, and what is known of its other end."""
 
-    def __init__(self, sock: socket.socket, lifeline: Lifeline, probe: Callable[[], bool]) -> None:
+    def __init__(self, sock: socket.socket, lifeline: Lifeline, probe: Callable[[], bool | None]) -> None:
         self._socket = sock
         self._lifeline = lifeline
         self._probe = probe
@@ -122,5 +123,7 @@ class _Watched:
         now = time.monotonic()
         if self._next_probe is not None and now < self._next_probe:
             return True
-        self._next_probe = now + _PROBE_SECONDS
-        return self._probe()
+        there = self._probe()
+        if there is not None:
+            self._next_probe = now + _PROBE_SECONDS
+        return there is not False

@@ -62,6 +62,7 @@ class MessageError(ValueError):
     def __init__(self, problem: str, status: int = 400) -> None:
         super().__init__(problem)
         self.status = status
+        self.decoded = b""
 
 
 class RequestHead(NamedTuple):
@@ -199,15 +200,22 @@ class ChunkedDecoder:
         self._trailer_bytes = 0
 
     def feed(self, data: bytes) -> bytes:
-        """Take the next bytes, and return what of the body they complete. Raises :class:`MessageError`."""
+        """Take the next bytes, and return what of the body they complete.
+
+        Raises :class:`MessageError`, whose ``decoded`` is what they complete before the fault.
+        """
         pieces: list[bytes] = []
         data = self._pending + data if self._pending else data
         position = 0
-        while not self.done:
-            moved = self._state(data, position, pieces)
-            if moved < 0:
-                break
-            position = moved
+        try:
+            while not self.done:
+                moved = self._state(data, position, pieces)
+                if moved < 0:
+                    break
+                position = moved
+        except MessageError as malformed:
+            malformed.decoded = b"".join(pieces)
+            raise
         if self.done:
             self.rest, self._pending = data[position:], b""
         else:

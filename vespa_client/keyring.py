@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import logging
+import math
 import random
 import threading
 import time
@@ -16,7 +18,7 @@ from .errors import (
     ConsoleError,
     EndpointStopped,
     KeyFileUnusable,
-    NetworkError,
+    TwoFactorRequired,
     VespaError,
 )
 from .settings import Settings
@@ -29,6 +31,8 @@ _log = logging.getLogger("vespa_client")
 # must not have it asked at each request.
 _FIRST_PAUSE = 5.0
 _LONGEST_PAUSE = 300.0
+# What the console has just given may not have reached the autoscaler yet.
+_FRESH_SECONDS = 2.0
 # How long the console's word on the endpoint's state is good for, while requests wait for a worker.
 _STATE_SECONDS = 60.0
 _STOPPED = frozenset({"stopped", "suspended"})
@@ -43,40 +47,51 @@ class Keyring:
         self._console = console
         self._clock = clock
         self._endpoint_name = settings.endpoint
-        self._lock = threading.Lock()  # guards all below, and that a key is fetched once for all who wait
+        self._lock = threading.Lock()  # guards the next five, and that a key is fetched once for all who wait
         self._key = settings.api_key
         self._pause = _FIRST_PAUSE
-        self._next_fetch = 0.0
+        self._fresh_until = -math.inf
+        self._next_fetch = -math.inf
+        self._trouble: VespaError = AuthenticationError("401 Unauthorized")  # what the last renewal ended with
+        self._state_lock = threading.Lock()  # guards the next two, and that the state is looked at once for all who wait
         self._state = ""
-        self._next_look = 0.0
+        self._next_look = -math.inf
 
     def key(self) -> str:
-        """The endpoint key; the first call fetches it if it wasn't given. Raises what :meth:`renew` raises."""
+        """The endpoint key; the first call fetches it if it wasn't given.
+
+        Raises :class:`ConfigurationError` where no account key was given, :class:`KeyFileUnusable`,
+        :class:`EndpointNotFound`, :class:`NoEndpoints`, and what :meth:`Console.endpoints` raises.
+        """
         with self._lock:
             return self._key or self._fetch()
 
     def renew(self, refused: str) -> str:
         """Another key than ``refused``, which the autoscaler answered with 401.
 
-        Raises :class:`AuthenticationError` where there is none, or the error that the console's answer was.
+        One that was fetched a moment ago is returned once more: it may not have reached the autoscaler yet. Raises
+        :class:`AuthenticationError` where there is no other key, or the error that the console's answer was.
         """
         with self._lock:
-            if self._key != refused and self._key is not None:
+            now = self._clock()
+            if self._key is not None and (self._key != refused or now < self._fresh_until):
                 return self._key
-            if self._clock() < self._next_fetch:
-                raise AuthenticationError("401 Unauthorized", hint=self._hint())
+            if now < self._next_fetch:
+                raise copy.copy(self._trouble)
             try:
-                key = self._fetch()
-            except (AuthenticationError, ConfigurationError, KeyFileUnusable):
-                raise AuthenticationError("401 Unauthorized", hint=self._hint()) from None
-            if key == refused:
-                raise AuthenticationError("401 Unauthorized", hint=self._hint())
+                key = self._fetch_another(refused)
+            except VespaError as problem:
+                self._trouble = problem
+                self._next_fetch = self._clock() + self._pause * random.uniform(0.75, 1.25)
+                self._pause = min(self._pause * 2, _LONGEST_PAUSE)
+                raise
+            self._pause = _FIRST_PAUSE
             _log.info("The endpoint key of %r has changed; the new one is in use.", self._endpoint_name)
             return key
 
     def check_state(self) -> None:
         """Raises :class:`EndpointStopped` if the console, where an account key lets us ask, says that the endpoint is."""
-        with self._lock:
+        with self._state_lock:
             if self._clock() >= self._next_look:
                 self._state = self._look_at_state()
                 self._next_look = self._clock() + _STATE_SECONDS
@@ -99,12 +114,19 @@ class Keyring:
             _log.debug("The endpoint's state can't be had: %s", problem)
             return ""
 
-    def _fetch(self) -> str:
+    def _fetch_another(self, refused: str) -> str:
         try:
-            account, endpoints = find_account(self._settings, self._console)
-        except (ConsoleError, NetworkError, AuthenticationError):
-            self._put_off()
+            key = self._fetch()
+        except TwoFactorRequired:
             raise
+        except (AuthenticationError, ConfigurationError, KeyFileUnusable):
+            raise self._refused() from None
+        if key == refused:
+            raise self._refused()
+        return key
+
+    def _fetch(self) -> str:
+        account, endpoints = find_account(self._settings, self._console)
         endpoint = find_endpoint(endpoints, self._endpoint_name)
         if endpoint.api_key is None:
             raise ConsoleError(
@@ -113,16 +135,11 @@ class Keyring:
             )
         if not account.certain:
             _log.info("The key from %s is an account key, and is used as one.", account.source)
-        self._put_off() if endpoint.api_key == self._key else self._put_off_no_more()
+        if endpoint.api_key != self._key:
+            self._fresh_until = self._clock() + _FRESH_SECONDS
         self._key = endpoint.api_key
         return endpoint.api_key
 
-    def _put_off(self) -> None:
-        self._next_fetch = self._clock() + self._pause * random.uniform(0.75, 1.25)
-        self._pause = min(self._pause * 2, _LONGEST_PAUSE)
-
-    def _put_off_no_more(self) -> None:
-        self._pause, self._next_fetch = _FIRST_PAUSE, self._clock() + _FIRST_PAUSE
-
-    def _hint(self) -> str:
-        return f"{AuthenticationError.hint}\n  - It was the autoscaler that refused the key of {self._endpoint_name!r}"
+    def _refused(self) -> AuthenticationError:
+        hint = f"{AuthenticationError.hint}\n  - It was the autoscaler that refused the key of {self._endpoint_name!r}"
+        return AuthenticationError("401 Unauthorized", hint=hint)

@@ -47,6 +47,8 @@ def _pass_on(answer: Answer, reply: Reply, record: Record) -> None:
         record.detail = problem.code
         reply.begin_error(problem, answer.status_code, answer.reason, fields)
     else:
+        if is_error and record.retries and answer.field("x-should-retry") is None:
+            fields.append(("x-should-retry", "false"))
         reply.begin(answer.status_code, answer.reason, fields, _length(answer, record.method), first)
         record.answer_bytes += len(first)
         _pass_body(pieces, reply, record)

@@ -137,14 +137,15 @@ class Reply:
         finally:
             self._writing.release()
 
-    def probe(self) -> bool:
+    def probe(self) -> bool | None:
         """Send what a client ignores and a machine whose client has gone answers with a reset.
 
         Returns False where there is nothing harmless to send: with a head on its way, an answer holds the worker's bytes
-        alone, except for comments between the events of a stream.
+        alone, except for comments between the events of a stream. Returns None while something else is being sent, which
+        may have gone before the client did.
         """
         if not self._writing.acquire(blocking=False):
-            return True  # what is being written is a probe as well
+            return None
         try:
             if not self.started and self._minor >= 1:
                 self._send_if_room(_CONTINUE)

@@ -54,9 +54,10 @@ def check_head(head: RequestHead, framing: Framing, max_body: int) -> str:
     """What can be said before the body is read. Returns the cost. Raises :class:`BadRequest`, :class:`NotFound`."""
     if head.method not in METHODS:
         raise MethodNotAllowed(f"Workers know no method {head.method!r}.", allow=METHODS)
-    if head.target.startswith(OWN_PAGES) or head.target == OWN_PAGES.rstrip("/"):
+    path = head.target.partition("?")[0]
+    if (path + "/").startswith(OWN_PAGES):
         raise NotFound(
-            f"The proxy has no page {head.target.partition('?')[0]}.",
+            f"The proxy has no page {path}.",
             hint=f"Paths below {OWN_PAGES} are the proxy's own and never reach your endpoint.",
         )
     if framing.length > max_body:
