@@ -155,7 +155,7 @@ def _what_is_missing(settings: Settings) -> ConfigurationError:
     if settings.endpoint is None:
         missing.append("the endpoint's name")
         hints.append("  - endpoint: --endpoint NAME or VAST_ENDPOINT (--list shows what there is)")
-    if next(account_keys(settings), None) is None:
+    if next(account_keys(settings, warn=True), None) is None:
         missing.append("an API key")
         hints.append("  - account key: --account-key KEY, VAST_ACCOUNT_KEY, or the file ~/.vast_api_key")
         hints.append("  - or the endpoint's own key: --api-key KEY or VAST_API_KEY")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import re
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote
@@ -125,8 +126,12 @@ def find_endpoint(endpoints: list[Endpoint], name: str) -> Endpoint:
 
 
 def _endpoint(row: Any) -> Endpoint:
-    key = row.get("api_key")
-    return Endpoint(int(row["id"]), str(row["endpoint_name"]), str(row.get("endpoint_state") or ""), key or None)
+    """Raises ValueError, KeyError, TypeError, AttributeError for what is no endpoint."""
+    name, key = row["endpoint_name"], row.get("api_key") or None
+    # A key goes into a header: a line break in it would begin another one.
+    if not isinstance(name, str) or not (key is None or re.fullmatch(r"[!-~]+", key)):
+        raise ValueError
+    return Endpoint(int(row["id"]), name, str(row.get("endpoint_state") or ""), key)
 
 
 def _path_of(url: str) -> str:

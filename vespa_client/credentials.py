@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -37,15 +38,18 @@ def key_files() -> list[Path]:
     return [Path.home() / ".vast_api_key", Path(config) / "vastai" / "vast_api_key"]
 
 
-def account_keys(settings: Settings) -> Iterator[AccountKey]:
-    """Every key that may be the account's, best first. Raises :class:`KeyFileUnusable`."""
+def account_keys(settings: Settings, *, warn: bool = False) -> Iterator[AccountKey]:
+    """Every key that may be the account's, best first. Raises :class:`KeyFileUnusable`.
+
+    With ``warn``, the log says what is unwise about the key files that are read.
+    """
     if settings.account_key:
         yield AccountKey(settings.account_key, "--account-key or VAST_ACCOUNT_KEY")
         return
     if settings.api_key:
         yield AccountKey(settings.api_key, "--api-key or VAST_API_KEY", certain=False)
     for path in key_files():
-        key = _read(path)
+        key = _read(path, warn)
         if key:
             yield AccountKey(key, str(path))
             return
@@ -58,7 +62,7 @@ def find_account(settings: Settings, console: Console) -> tuple[AccountKey, list
     :class:`AuthenticationError` where none is an account's, and what else :meth:`Console.endpoints` raises.
     """
     refused: AuthenticationError | None = None
-    for candidate in account_keys(settings):
+    for candidate in account_keys(settings, warn=True):
         try:
             return candidate, console.endpoints(candidate.key)
         except AuthenticationError as problem:
@@ -74,7 +78,7 @@ def find_account(settings: Settings, console: Console) -> tuple[AccountKey, list
     )
 
 
-def _read(path: Path) -> str | None:
+def _read(path: Path, warn: bool) -> str | None:
     try:
         text = path.read_text(encoding="ascii")
         mode = path.stat().st_mode
@@ -87,14 +91,17 @@ def _read(path: Path) -> str | None:
             f"The key file {path} can't be read: {problem.strerror}.",
             hint=f"Make it yours and readable (chmod 600 {path}), or give the key in another way.",
         ) from None
-    if os.name == "posix" and mode & 0o077:
+    if warn and os.name == "posix" and mode & 0o077:
         _log.warning("%s can be read by others on this machine. Secure it: chmod 600 %s", path, path)
     words = text.split()
     if len(words) > 1:
         raise KeyFileUnusable(f"The key file {path} holds more than one word.", hint=_recreate(path))
     if not words:
-        _log.warning("The key file %s is empty.", path)
+        if warn:
+            _log.warning("The key file %s is empty.", path)
         return None
+    if not re.fullmatch(r"[!-~]+", words[0]):
+        raise KeyFileUnusable(f"The key file {path} is not plain text.", hint=_recreate(path))
     return words[0]
 
 

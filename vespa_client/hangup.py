@@ -76,10 +76,18 @@ class HangupWatcher:
         # select() alone doesn't notice sockets that are added while it waits.
         ticks_always = isinstance(self._selector, selectors.SelectSelector)
         while not self._ending:
-            ready = self._selector.select(_TICK if ticks_always or self._parked else None)
+            ready = self._select(_TICK if ticks_always or self._parked else None)
             with self._lock:
-                for number in {key.fd for key, _ in ready} | self._parked:
+                for number in ready | self._parked:
                     self._look(number)
+
+    def _select(self, seconds: float | None) -> set[int]:
+        try:
+            return {key.fd for key, _ in self._selector.select(seconds)}
+        except (OSError, ValueError):
+            # Windows' select() takes 512 sockets. With more, a leaving client is noticed by what is sent to it.
+            time.sleep(_TICK)
+            return set()
 
     def _look(self, number: int) -> None:
         """Look at a socket that is readable, or was."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import struct
+import sys
 import threading
 from http import HTTPStatus
 
@@ -21,6 +22,8 @@ _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _COMMENT = b":\n\n"
 _EVENT_ENDS = (b"\n\n", b"\r\r", b"\r\n\r\n")
 _EVENT_STREAM: Fields = [("Content-Type", "text/event-stream"), ("Cache-Control", "no-cache")]
+# struct linger, "on" for 0 seconds.
+_RESET_ON_CLOSE = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 _SEND_SLICE = 256 * 1024
 _LARGE = 16 * 1024
 # What a worker said of its empty body doesn't hold for ours.
@@ -105,7 +108,7 @@ class Reply:
         self.keep_alive = False
         if self._until_close:
             # An orderly close would be this body's end; a reset is not.
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
 
     def error(self, problem: VespaError) -> None:
         """Answer with an error of the proxy's own."""
