@@ -20,7 +20,6 @@ import pytest
 from .raw_worker import LONG, Message, Peer, answer, chunk
 from .tls_material import Authority
 
-
 REFUSES = "refuses"
 BLACKHOLE = "blackhole"
 TLS_FAILURE = "TLS failure"

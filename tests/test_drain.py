@@ -1,4 +1,4 @@
-"""The end of a proxy: what runs may finish, what does not is cut so that its client sees it, and what is idle holds nobody up."""
+"""The end of a proxy: what runs may finish, what does not is cut for all to see, and what is idle holds nobody up."""
 
 from __future__ import annotations
 

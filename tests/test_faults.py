@@ -76,6 +76,10 @@ class NoSense(str):
 Row = dict[str, Cell | NoSense]
 
 
+TOOK_IT = "The worker {worker} took the request, and then: "
+WAS_LOST = "The worker {worker} was lost inside its answer: "
+
+
 def passed_by(log: str, *, late: bool = False) -> Cell:
     """The request goes to another worker, which serves it."""
     return Cell("served by another worker", 200, 2, log, late)
@@ -83,22 +87,22 @@ def passed_by(log: str, *, late: bool = False) -> Cell:
 
 def lost(log: str) -> Cell:
     """The worker may have run it: 502, and it isn't sent again."""
-    return Cell("502, not sent again", 502, 1, f"refused: worker_answer_broken: The worker {{worker}} took the request, and then: {log}")
+    return Cell("502, not sent again", 502, 1, f"refused: worker_answer_broken: {TOOK_IT}{log}")
 
 
 def late(log: str = "no answer came within") -> Cell:
     """The worker may have run it: 504, and it isn't sent again."""
-    return Cell("504, not sent again", 504, 1, f"refused: worker_timeout: The worker {{worker}} took the request, and then: {log}", True)
+    return Cell("504, not sent again", 504, 1, f"refused: worker_timeout: {TOOK_IT}{log}", True)
 
 
 def cut(log: str) -> Cell:
     """The answer had begun: the client sees that it breaks off."""
-    return Cell("visibly broken", 200, 1, f"broken: worker_answer_broken: The worker {{worker}} was lost inside its answer: {log}")
+    return Cell("visibly broken", 200, 1, f"broken: worker_answer_broken: {WAS_LOST}{log}")
 
 
 def cut_late() -> Cell:
     """The answer had begun and fell silent: the client sees that it breaks off."""
-    return Cell("visibly broken", 200, 1, "broken: worker_timeout: The worker {worker} was lost inside its answer: its answer fell silent", True)
+    return Cell("visibly broken", 200, 1, f"broken: worker_timeout: {WAS_LOST}its answer fell silent", True)
 
 
 def whole() -> Cell:
@@ -382,10 +386,11 @@ AUTOSCALER: dict[str, Row] = {
 
 def said(log: str, *, tries: int = 1, late: bool = False) -> Cell:
     """The key can't be renewed now: 502 that says what is wrong with the console; the next request tries anew."""
-    return Cell("502 that names the console", 502, tries, f"refused: network_error: The console at {{url}} can't be {log}", late)
+    return Cell(NAMES_IT, 502, tries, f"refused: network_error: The console at {{url}} can't be {log}", late)
 
 
-NO_LIST = Cell("502 that names the console", 502, 1, "refused: console_error: The console at {url} answered with something that is no list")
+NAMES_IT = "an error that names the console"
+NO_LIST = Cell(NAMES_IT, 502, 1, "refused: console_error: The console at {url} answered with something that is no list")
 
 CONSOLE: dict[str, Row] = {
     REFUSES: {
@@ -481,7 +486,7 @@ CONSOLE: dict[str, Row] = {
     BUSY: {
         BEFORE: said("reached: TLS failed", tries=0),
         SENDING: ONE_WRITE,
-        WAITING: Cell("503 that names the console", 503, 1, "refused: console_busy: The console at {url} answered 429"),
+        WAITING: Cell(NAMES_IT, 503, 1, "refused: console_busy: The console at {url} answered 429"),
         IN_HEAD: said("reached: its answer is not HTTP"),
         CHUNKED: HAS_STATUS,
         LENGTH: HAS_STATUS,
@@ -491,7 +496,7 @@ CONSOLE: dict[str, Row] = {
     LOADING: {
         BEFORE: said("reached: TLS failed", tries=0),
         SENDING: ONE_WRITE,
-        WAITING: Cell("502 that names the console", 502, 1, "refused: console_error: The console at {url} answered 503"),
+        WAITING: Cell(NAMES_IT, 502, 1, "refused: console_error: The console at {url} answered 503"),
         IN_HEAD: said("reached: its answer is not HTTP"),
         CHUNKED: HAS_STATUS,
         LENGTH: HAS_STATUS,
@@ -516,7 +521,9 @@ MATRIX = {"worker": WORKER, "autoscaler": AUTOSCALER, "console": CONSOLE}
 def count_of_cells() -> dict[str, Counter[str]]:
     """How many cells of each table have which outcome."""
     return {
-        part: Counter("makes no sense" if isinstance(cell, NoSense) else cell.outcome for row in table.values() for cell in row.values())
+        part: Counter(
+            "makes no sense" if isinstance(cell, NoSense) else cell.outcome for row in table.values() for cell in row.values()
+        )
         for part, table in MATRIX.items()
     }
 
@@ -527,7 +534,7 @@ def test_the_matrix_has_every_cell(part: str) -> None:
     for fault, row in MATRIX[part].items():
         assert tuple(row) == STAGES, fault
     counted = count_of_cells()[part]
-    print(f"{part}: {sum(counted.values())} cells: " + ", ".join(f"{number} {outcome}" for outcome, number in counted.most_common()))
+    print(f"{part}: {sum(counted.values())} cells:", ", ".join(f"{count} {what}" for what, count in counted.most_common()))
 
 
 @pytest.fixture(scope="module")
@@ -591,15 +598,23 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_worker_that_fails(
-    fault: str, authority: Authority, sandbox: Sandbox, start_proxy: Callable[..., VastClient],
-    tmp_path: Path, log: Log, subtests: pytest.Subtests,
-) -> None:  # fmt: skip
+    fault: str,
+    authority: Authority,
+    sandbox: Sandbox,
+    start_proxy: Callable[..., VastClient],
+    tmp_path: Path,
+    log: Log,
+    subtests: pytest.Subtests,
+) -> None:
     def good(message: Message) -> bytes:
         return answer(b"served")
 
     ca_file = str(authority.pem_file(tmp_path))
-    with Front(authority, good) as front, Front(authority, good) as other, \
-            connect_to(start_proxy(ca_file=ca_file, **limits_for(fault))) as connected:  # fmt: skip
+    with (
+        Front(authority, good) as front,
+        Front(authority, good) as other,
+        connect_to(start_proxy(ca_file=ca_file, **limits_for(fault))) as connected,
+    ):
         for stage, cell in WORKER[fault].items():
             if isinstance(cell, NoSense):
                 continue
@@ -635,7 +650,7 @@ def connect_to(proxy: VastClient) -> Iterator[Callable[[], Peer]]:
         yield connected
 
 
-def body_of(sandbox: Sandbox, message: Message) -> bytes:
+def assignment_for(sandbox: Sandbox, message: Message) -> bytes:
     """A good autoscaler's answer: the assignment that the sandbox would give."""
     question = message.envelope
     return json.dumps(sandbox.autoscaler.assign(question["endpoint"], question["cost"], question.get("request_idx"))).encode()
@@ -644,15 +659,23 @@ def body_of(sandbox: Sandbox, message: Message) -> bytes:
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("fault", FAULTS)
 def test_an_autoscaler_that_fails(
-    fault: str, authority: Authority, sandbox: Sandbox, start_proxy: Callable[..., VastClient],
-    tmp_path: Path, log: Log, subtests: pytest.Subtests, monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+    fault: str,
+    authority: Authority,
+    sandbox: Sandbox,
+    start_proxy: Callable[..., VastClient],
+    tmp_path: Path,
+    log: Log,
+    subtests: pytest.Subtests,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     limits = limits_for(fault)["timeout"]
     monkeypatch.setattr("vespa_client.autoscaler._LIMITS", TimeLimits(limits, limits, limits))
     ca_file = str(authority.pem_file(tmp_path))
     sandbox.worker.answer_with(200, b"served", times=None)
-    with Front(authority, lambda message: answer(body_of(sandbox, message))) as front, \
-            connect_to(start_proxy(ca_file=ca_file, autoscaler_url=front.url, wait=LIMIT * 2)) as connected:  # fmt: skip
+    with (
+        Front(authority, lambda message: answer(assignment_for(sandbox, message))) as front,
+        connect_to(start_proxy(ca_file=ca_file, autoscaler_url=front.url, wait=LIMIT * 2)) as connected,
+    ):
         for stage, cell in AUTOSCALER[fault].items():
             if isinstance(cell, NoSense):
                 continue
@@ -680,9 +703,15 @@ def tries(cell: Cell, stage: str) -> int:
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_console_that_fails(
-    fault: str, authority: Authority, sandbox: Sandbox, start_proxy: Callable[..., VastClient],
-    tmp_path: Path, log: Log, subtests: pytest.Subtests, monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
+    fault: str,
+    authority: Authority,
+    sandbox: Sandbox,
+    start_proxy: Callable[..., VastClient],
+    tmp_path: Path,
+    log: Log,
+    subtests: pytest.Subtests,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     limits = limits_for(fault)["timeout"]
     monkeypatch.setattr("vespa_client.console._LIMITS", TimeLimits(limits, limits, limits))
     monkeypatch.setattr("vespa_client.keyring._FIRST_PAUSE", 0.0)
@@ -695,8 +724,7 @@ def test_a_console_that_fails(
         row = {"id": endpoint.id, "endpoint_name": endpoint.name, "api_key": endpoint.api_key, "endpoint_state": "active"}
         return answer(json.dumps({"success": True, "results": [row]}).encode())
 
-    with Front(authority, good) as front, \
-            connect_to(start_proxy(ca_file=ca_file, console_url=front.url)) as connected:  # fmt: skip
+    with Front(authority, good) as front, connect_to(start_proxy(ca_file=ca_file, console_url=front.url)) as connected:
         for stage, cell in CONSOLE[fault].items():
             if isinstance(cell, NoSense):
                 continue
