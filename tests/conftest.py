@@ -54,7 +54,7 @@ def open_sockets() -> set[str]:
     found = set()
     for entry in Path("/proc/self/fd").glob("*"):
         try:
-            target = os.readlink(entry)
+            target = str(entry.readlink())
         except OSError:
             continue
         if target.startswith("socket:"):

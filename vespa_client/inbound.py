@@ -118,6 +118,13 @@ class ClientConnection:
     def _answer(self, head: RequestHead, framing: Framing, reply: Reply, record: Record) -> bool:
         body_is_read = framing == NO_BODY
         try:
+            visitor = self._proxy.access.check(head, self._local_address())
+            reply.added = visitor.answer_fields
+            if visitor.preflight is not None:
+                record.begin(204)
+                reply.begin(204, "No Content", visitor.preflight, None)
+                return reply.keep_alive and body_is_read
+            head = self._proxy.access.without_key(head)
             cost = check_head(head, framing, self._limits.max_body)
             if self._proxy.stopping:
                 raise ShuttingDown("The proxy is stopping.", retry_after=_RETRY_AFTER)
@@ -141,6 +148,10 @@ class ClientConnection:
             if not reply.keep_alive and not body_is_read:
                 self._linger()
         return reply.keep_alive
+
+    def _local_address(self) -> str:
+        address: str = self._socket.getsockname()[0]
+        return address
 
     def _carry_out(self, request: ClientRequest, reply: Reply, record: Record) -> None:
         self._socket.settimeout(self._limits.idle_timeout)

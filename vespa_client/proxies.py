@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+from .addresses import is_loopback
 from .errors import ConfigurationError
 
 __all__ = ["OutboundProxies"]
@@ -30,7 +31,7 @@ class OutboundProxies:
     def for_host(self, scheme: str, host: str, port: int | None) -> str | None:
         """The proxy's URL, or None for the direct way. This machine itself is never behind one."""
         proxy = self._by_scheme.get(scheme)
-        if proxy is None or _is_loopback(host):
+        if proxy is None or is_loopback(host.lower()):
             return None
         if any(_covers(entry, host.lower(), port) for entry in self._exceptions):
             return None
@@ -56,15 +57,6 @@ def _checked(proxy: str) -> str:
             hint="Set HTTPS_PROXY to an http:// proxy, or except Vast.ai's hosts and workers with NO_PROXY.",
         )
     return url
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _covers(entry: str, host: str, port: int | None) -> bool:

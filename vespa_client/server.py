@@ -20,13 +20,14 @@ import threading
 import time
 from typing import Protocol
 
+from .access import Access
 from .hangup import HangupWatcher
 from .inbound import ClientConnection
 from .lifeline import Lifeline
 from .listeners import Listener, listen
 from .record import Record
 from .reply import Reply
-from .request import ClientRequest
+from .request import METHODS, ClientRequest
 from .settings import Settings
 
 __all__ = ["ProxyServer", "Runner"]
@@ -48,10 +49,20 @@ class Runner(Protocol):
 class ProxyServer:
     """One proxy's side towards its clients."""
 
-    def __init__(self, settings: Settings, runner: Runner) -> None:
-        """Listen at once. Raises :class:`PortTaken`, :class:`ConfigurationError`."""
+    def __init__(self, settings: Settings, runner: Runner, proxy_key: str | None = None) -> None:
+        """Listen at once. With ``proxy_key``, clients have to know it.
+
+        Raises :class:`PortTaken`, :class:`ConfigurationError`.
+        """
         self.settings = settings
         self.runner = runner
+        self.access = Access(
+            settings.host,
+            allow_host=settings.allow_host,
+            cors_origin=settings.cors_origin,
+            proxy_key=proxy_key,
+            methods=METHODS,
+        )
         self.watcher = HangupWatcher()
         self.numbers = itertools.count(1)
         self.stopping = False

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from urllib.parse import urlsplit
 
+from .addresses import is_loopback
 from .autoscaler import Assignment
 from .envelope import BODY_METHODS, sign_target, wrap
 from .headers import worker_fields
@@ -17,17 +19,33 @@ __all__ = ["Workers"]
 
 # How long a worker that could not be reached is avoided. Short, since an endpoint may have no other one.
 _DEAD_SECONDS = 2.0
+_MOST_TOLD = 10_000
+
+_log = logging.getLogger("vespa_client")
 
 
 class Workers:
     """The workers of one endpoint, whichever they are. Safe to share between threads."""
 
-    def __init__(self, transport: Transport, trust: Trust, limits: TimeLimits, forwarded: tuple[str, ...] = ()) -> None:
-        """``forwarded`` names headers to let through that would be held back as possible secrets."""
+    def __init__(
+        self,
+        transport: Transport,
+        trust: Trust,
+        limits: TimeLimits,
+        forwarded: tuple[str, ...] = (),
+        *,
+        require_tls: bool = False,
+    ) -> None:
+        """``forwarded`` names headers to let through that would be held back as possible secrets.
+
+        With ``require_tls``, a worker without TLS is no worker.
+        """
         self._transport = transport
         self._trust = trust
         self._limits = limits
         self._forwarded = frozenset(name.lower() for name in forwarded)
+        self._require_tls = require_tls
+        self._told_in_clear: set[str] = set()
         self._dead: dict[str, float] = {}
 
     def is_dead(self, url: str) -> bool:
@@ -39,6 +57,16 @@ class Workers:
             return True
         self._dead.pop(url, None)
         return False
+
+    def _say_in_clear(self, worker: str) -> None:
+        """Raises :class:`ConnectFailed` where that isn't borne; else warns, once a worker."""
+        if self._require_tls:
+            raise ConnectFailed("it offers no TLS, and --require-tls is set")
+        if worker not in self._told_in_clear:
+            if len(self._told_in_clear) >= _MOST_TOLD:
+                self._told_in_clear.clear()
+            self._told_in_clear.add(worker)
+            _log.warning("The worker %s has no TLS: prompts and answers cross the internet in the clear.", worker)
 
     def send(self, request: ClientRequest, assignment: Assignment, lifeline: Lifeline) -> Answer:
         """Send the client's request under the assignment, and return the answer's head, its body still to come.
@@ -53,9 +81,11 @@ class Workers:
             worker_fields(request.fields, self._forwarded, envelope=wrapped),
             wrap(request.payload, assignment.auth) if wrapped else None,
         )
-        secure = urlsplit(assignment.url).scheme == "https"
-        if secure:
+        parts = urlsplit(assignment.url)
+        if parts.scheme == "https":
             self._trust.ready()
+        elif not is_loopback(parts.hostname or ""):
+            self._say_in_clear(parts.netloc)
         try:
             return self._transport.exchange(outbound, self._limits, lifeline)
         except CertificateRefused as refused:
