@@ -6,9 +6,13 @@ import contextlib
 import logging
 import socket
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Protocol
 
+from .access import Access
 from .errors import BadRequest, ShuttingDown, TooManyConnections, VespaError
+from .hangup import HangupWatcher
 from .headers import field_value
 from .http1 import (
     NO_BODY,
@@ -24,12 +28,10 @@ from .lifeline import ClientGone, Lifeline
 from .record import Record
 from .reply import Reply
 from .request import METHODS, ClientRequest, check_head, too_large
+from .settings import Settings
 from .wire import SocketReader
 
-if TYPE_CHECKING:
-    from .server import ProxyServer
-
-__all__ = ["ClientConnection"]
+__all__ = ["ClientConnection", "Runner", "Service"]
 
 _log = logging.getLogger("vespa_client")
 
@@ -40,13 +42,31 @@ _LINGER_BYTES = 16 * 2**20
 _RETRY_AFTER = 5
 
 
+class Runner(Protocol):
+    """What carries a request out: :class:`Exchange`, seen from here."""
+
+    def run(self, request: ClientRequest, reply: Reply, record: Record, lifeline: Lifeline) -> None: ...
+
+
+@dataclass
+class Service:
+    """What all connections of one proxy share. ``numbers`` counts its requests; ``stopping`` says that it ends."""
+
+    settings: Settings
+    access: Access
+    runner: Runner
+    watcher: HangupWatcher
+    numbers: Iterator[int]
+    stopping: bool = False
+
+
 class ClientConnection:
     """A connection, from its first request to its last. Its own thread runs :meth:`serve`; the others are for any thread."""
 
-    def __init__(self, sock: socket.socket, proxy: ProxyServer) -> None:
+    def __init__(self, sock: socket.socket, service: Service) -> None:
         self._socket = sock
-        self._proxy = proxy
-        self._limits = proxy.settings
+        self._service = service
+        self._limits = service.settings
         self._reader = SocketReader(sock)
         self._lifeline: Lifeline | None = None
         self._busy = False
@@ -55,7 +75,7 @@ class ClientConnection:
         """Answer requests until the client or the proxy ends the connection."""
         with contextlib.suppress(ClientGone, OSError):
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            while self._serve_one() and not self._proxy.stopping:
+            while self._serve_one() and not self._service.stopping:
                 pass
 
     def turn_away(self) -> None:
@@ -106,8 +126,8 @@ class ClientConnection:
             Reply(self._socket).error(BadRequest(str(malformed), status=malformed.status))
             self._linger()
             return False
-        record = Record(next(self._proxy.numbers), head.method, head.target.partition("?")[0])
-        keep_alive = keeps_alive(head.minor, head.fields) and not self._proxy.stopping
+        record = Record(next(self._service.numbers), head.method, head.target.partition("?")[0])
+        keep_alive = keeps_alive(head.minor, head.fields) and not self._service.stopping
         reply = Reply(self._socket, head.method, head.minor, keep_alive=keep_alive)
         try:
             return self._answer(head, framing, reply, record)
@@ -118,15 +138,15 @@ class ClientConnection:
     def _answer(self, head: RequestHead, framing: Framing, reply: Reply, record: Record) -> bool:
         body_is_read = framing == NO_BODY
         try:
-            visitor = self._proxy.access.check(head, self._local_address())
+            visitor = self._service.access.check(head, self._local_address())
             reply.added = visitor.answer_fields
             if visitor.preflight is not None:
                 record.begin(204)
                 reply.begin(204, "No Content", visitor.preflight, None)
                 return reply.keep_alive and body_is_read
-            head = self._proxy.access.without_key(head)
+            head = self._service.access.without_key(head)
             cost = check_head(head, framing, self._limits.max_body)
-            if self._proxy.stopping:
+            if self._service.stopping:
                 raise ShuttingDown("The proxy is stopping.", retry_after=_RETRY_AFTER)
             if head.method == "OPTIONS":
                 record.begin(204)
@@ -157,10 +177,10 @@ class ClientConnection:
         self._socket.settimeout(self._limits.idle_timeout)
         self._lifeline = lifeline = Lifeline()
         try:
-            with self._proxy.watcher.watching(self._socket, lifeline, reply.probe):
-                self._proxy.runner.run(request, reply, record, lifeline)
+            with self._service.watcher.watching(self._socket, lifeline, reply.probe):
+                self._service.runner.run(request, reply, record, lifeline)
         except ClientGone:
-            if not self._proxy.stopping:
+            if not self._service.stopping:
                 raise
             raise ShuttingDown("The proxy was stopped before the answer was complete.", retry_after=_RETRY_AFTER) from None
         finally:

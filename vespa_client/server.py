@@ -18,19 +18,15 @@ import selectors
 import socket
 import threading
 import time
-from typing import Protocol
 
 from .access import Access
 from .hangup import HangupWatcher
-from .inbound import ClientConnection
-from .lifeline import Lifeline
+from .inbound import ClientConnection, Runner, Service
 from .listeners import Listener, listen
-from .record import Record
-from .reply import Reply
-from .request import METHODS, ClientRequest
+from .request import METHODS
 from .settings import Settings
 
-__all__ = ["ProxyServer", "Runner"]
+__all__ = ["ProxyServer"]
 
 _log = logging.getLogger("vespa_client")
 
@@ -38,12 +34,6 @@ _JOIN_SECONDS = 2.0
 # Without a free file, accept() fails at once for as long as a connection waits: pause instead of spinning.
 _OUT_OF_FILES_PAUSE = 0.2
 _OUT_OF_FILES_LOG = 10.0
-
-
-class Runner(Protocol):
-    """What carries a request out: :class:`Exchange`, seen from here."""
-
-    def run(self, request: ClientRequest, reply: Reply, record: Record, lifeline: Lifeline) -> None: ...
 
 
 class ProxyServer:
@@ -54,25 +44,23 @@ class ProxyServer:
 
         Raises :class:`PortTaken`, :class:`ConfigurationError`.
         """
-        self.settings = settings
-        self.runner = runner
-        self.access = Access(
+        access = Access(
             settings.host,
             allow_host=settings.allow_host,
             cors_origin=settings.cors_origin,
             proxy_key=proxy_key,
             methods=METHODS,
         )
-        self.watcher = HangupWatcher()
-        self.numbers = itertools.count(1)
-        self.stopping = False
+        self._watcher = HangupWatcher()
+        self._service = Service(settings, access, runner, self._watcher, itertools.count(1))
+        self._most = settings.max_connections
         self._connections: set[ClientConnection] = set()
         self._changed = threading.Condition()  # guards _connections; told when one ends
         self._told_out_of_files = -_OUT_OF_FILES_LOG
         try:
             self._listeners = listen(settings.host, settings.port, self._serve)
         except BaseException:
-            self.watcher.stop()
+            self._watcher.stop()
             raise
         self.port: int = self._listeners[0].server_address[1]
         self._wake, self._woken = socket.socketpair()
@@ -80,12 +68,12 @@ class ProxyServer:
 
     def start(self) -> None:
         """Begin to accept."""
-        self.watcher.start()
+        self._watcher.start()
         self._thread.start()
 
     def stop(self, seconds: float = 0.0) -> int:
         """Accept no more, let what runs go on for ``seconds``, then cut it. Returns how many requests were cut."""
-        self.stopping = True
+        self._service.stopping = True
         self._wake.close()
         if self._thread.is_alive():
             self._thread.join()
@@ -100,19 +88,19 @@ class ProxyServer:
             ended = self._changed.wait_for(lambda: not self._connections, _JOIN_SECONDS)
         if not ended:
             _log.warning("%d connections were still open at the end.", len(self._connections))
-        self.watcher.stop()
+        self._watcher.stop()
         return len(cut)
 
     def _serve(self, sock: socket.socket) -> None:
         """A connection's whole life, in its own thread."""
-        connection = ClientConnection(sock, self)
+        connection = ClientConnection(sock, self._service)
         with self._changed:
-            is_one_too_many = len(self._connections) >= self.settings.max_connections
+            is_one_too_many = len(self._connections) >= self._most
             self._connections.add(connection)
         try:
             if is_one_too_many:
                 connection.turn_away()
-            elif not self.stopping:
+            elif not self._service.stopping:
                 connection.serve()
         finally:
             with self._changed:
@@ -124,7 +112,7 @@ class ProxyServer:
             selector.register(self._woken, selectors.EVENT_READ)
             for listener in self._listeners:
                 selector.register(listener, selectors.EVENT_READ)
-            while not self.stopping:
+            while not self._service.stopping:
                 for key, _ in selector.select():
                     if isinstance(key.fileobj, Listener):
                         self._accept_one(key.fileobj)
