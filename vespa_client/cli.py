@@ -10,6 +10,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 from . import __version__
@@ -63,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def build_parser() -> argparse.ArgumentParser:
     """The parser, made from the settings' own declarations."""
     parser = _Parser(
-        prog="python -m vespa_client",
+        prog=_program(),
         description=_INTRODUCTION,
         epilog=_KEYS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -164,6 +165,10 @@ def _what_is_missing(settings: Settings) -> ConfigurationError:
         hints.append("  - or the endpoint's own key: --api-key KEY or VAST_API_KEY")
     hint = "Give it in one of these ways (or run it in a terminal, and it asks; or try --sandbox):\n" + "\n".join(hints)
     return ConfigurationError(f"Missing: {' and '.join(missing)}.", hint=hint)
+
+
+def _program() -> str:
+    return "vespa-client" if Path(sys.argv[0]).stem == "vespa-client" else "python -m vespa_client"
 
 
 def _help(text: str, env: str | None, default: Any) -> str:

@@ -198,8 +198,23 @@ class AsyncVastClient:
         return self._client.is_running
 
     async def start(self) -> Self:
-        """As :meth:`VastClient.start`."""
-        await asyncio.to_thread(self._client.start)
+        """As :meth:`VastClient.start`. Cancelled, it leaves nothing running that it started."""
+        if self._client.is_running:
+            return self
+        unwanted = threading.Event()
+
+        def start() -> None:
+            self._client.start()
+            if unwanted.is_set():
+                self._client.stop()
+
+        try:
+            await asyncio.to_thread(start)
+        except asyncio.CancelledError:
+            unwanted.set()
+            # The thread may have been past its look. Not awaited: a task that is cancelled is to end.
+            asyncio.get_running_loop().run_in_executor(None, self._client.stop)
+            raise
         return self
 
     async def stop(self, drain: float = 0.0) -> int:
@@ -279,9 +294,10 @@ def settings_in_use(settings: Settings) -> Iterator[Settings]:
     if not settings.sandbox:
         yield settings
         return
-    from .sandbox import Sandbox
+    from .sandbox import ENDPOINTS, Sandbox
 
-    with Sandbox(backend_url=settings.sandbox_backend) as sandbox:
+    names = [settings.endpoint] if settings.endpoint else ENDPOINTS
+    with Sandbox(settings.sandbox_backend, endpoints=names) as sandbox:
         yield replaced(
             settings,
             console_url=sandbox.console_url,

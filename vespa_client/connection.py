@@ -24,11 +24,11 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from .body import AnswerBody
 from .failures import AnswerBroken, AnswerLate, CertificateRefused, ConnectFailed, ConnectTimedOut, HungUp, reason_for
 from .http1 import Fields, MessageError, ResponseHead, parse_response_head
-from .lifeline import Lifeline
+from .lifeline import ClientGone, Lifeline
 from .tcp import acknowledged_bytes, dial
 from .wire import SocketReader
 
-__all__ = ["POOLS", "OutboundRequest", "TimeLimits", "under_way"]
+__all__ = ["POOLS", "OutboundRequest", "TLSSocket", "TimeLimits", "under_way"]
 
 # Below the 75 s after which aiohttp's servers, the official worker among them, close a kept connection.
 _KEPT_SECONDS = 60.0
@@ -237,6 +237,18 @@ class _OwnBytes(HTTPConnection):
                 raise MessageError("it switched protocols without being asked")
             if head.status >= 200:
                 return head
+
+
+class TLSSocket(ssl.SSLSocket):
+    """A socket whose handshake a leaving client ends too: it takes the place of the one that was held till then."""
+
+    def do_handshake(self, block: bool = False) -> None:
+        try:
+            under_way.lifeline.hold(self)
+        except ClientGone:
+            self.close()
+            raise
+        super().do_handshake(block)
 
 
 class _SecureOwnBytes(_OwnBytes, HTTPSConnection):

@@ -60,7 +60,9 @@ class Console:
             parsed = json.loads(body)
             rows = parsed["results"]
             if parsed.get("success") is False:
-                raise ConsoleError(f"The console at {self.url} said that the request failed.")
+                raise ConsoleError(
+                    f"The console at {self.url} said that the request failed.", hint="Try again; check --instance."
+                )
             return [_endpoint(row) for row in rows]
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise ConsoleError(

@@ -37,6 +37,7 @@ __all__ = [
     "VespaError",
     "WorkerAnswerBroken",
     "WorkerError",
+    "WorkerFailed",
 ]
 
 _TYPES = {
@@ -92,17 +93,15 @@ class VespaError(Exception):
         return json.dumps({"type": "error", "error": self.fields()}).encode()
 
     def event(self) -> bytes:
-        """The same as a server-sent event. SDKs show the message alone there, so that the hint joins it."""
-        fields = self.fields()
-        fields["message"] = " ".join(part for part in (self.message, self.hint) if part)
-        return b"event: error\ndata: " + json.dumps({"type": "error", "error": fields}).encode() + b"\n\n"
+        """The same as a server-sent event."""
+        return b"event: error\ndata: " + self.body() + b"\n\n"
 
     def fields(self) -> dict[str, str | None]:
-        """The inner object of :meth:`body`."""
+        """The inner object of :meth:`body`. SDKs show the message alone, so that the hint stands in it too."""
         return {
             "type": _TYPES.get(self.status, "api_error"),
             "code": self.code,
-            "message": self.message,
+            "message": " ".join(part for part in (self.message, self.hint) if part),
             "hint": self.hint,
             "param": None,
         }
@@ -301,6 +300,12 @@ class WorkerAnswerBroken(WorkerError):
 
     code = "worker_answer_broken"
     hint = "The answer is incomplete. The worker may have died or been taken away; send the request again."
+
+
+class WorkerFailed(WorkerError):
+    """The worker answered with an error, and without a word on why. The status is the worker's."""
+
+    code = "worker_failed"
 
 
 class AnswerTimeout(WorkerError):

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import select
 import selectors
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+
+from urllib3.util.wait import wait_for_read
 
 from .lifeline import Lifeline
 
@@ -15,6 +18,8 @@ __all__ = ["HangupWatcher"]
 
 # A client that has sent more bytes already can't be watched for its end behind them; it is looked at this often.
 _TICK = 0.05
+# Linux alone tells of an end behind bytes that nobody has read.
+_END_BEHIND = getattr(select, "POLLRDHUP", 0)
 # A client that has closed its sending half is asked this often whether it still reads.
 _PROBE_SECONDS = 5.0
 
@@ -115,11 +120,13 @@ class _Watched:
         """Cut the lifeline if the client has gone. Returns whether anything was to be heard."""
         if self._lifeline.is_cut:
             return True
-        try:
-            ended = not self._socket.recv(1, socket.MSG_PEEK | getattr(socket, "MSG_DONTWAIT", 0))
-            reset = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0
-        except (BlockingIOError, TimeoutError):
+        # What select() told may be over. On a socket with a time limit even MSG_DONTWAIT waits, and here everybody with it.
+        if not wait_for_read(self._socket, 0):
             return False
+        try:
+            waiting = self._socket.recv(1, socket.MSG_PEEK)
+            ended = not waiting or _ends_behind(self._socket)
+            reset = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0
         except OSError:
             ended = reset = True
         if reset or (ended and not self._is_there()):
@@ -135,3 +142,12 @@ class _Watched:
         if there is not None:
             self._next_probe = now + _PROBE_SECONDS
         return there is not False
+
+
+def _ends_behind(sock: socket.socket) -> bool:
+    """Whether the peer has ended its sending behind the bytes that wait; False where the system doesn't tell."""
+    if not _END_BEHIND:
+        return False
+    poll = select.poll()
+    poll.register(sock, _END_BEHIND)
+    return bool(poll.poll(0))

@@ -45,7 +45,8 @@ _RETRY_AFTER = 5
 class Runner(Protocol):
     """What carries a request out: :class:`Exchange`, seen from here."""
 
-    def run(self, request: ClientRequest, reply: Reply, record: Record, lifeline: Lifeline) -> None: ...
+    def run(self, request: ClientRequest, reply: Reply, record: Record, lifeline: Lifeline) -> None:
+        """See :meth:`Exchange.run`."""
 
 
 @dataclass
@@ -148,30 +149,37 @@ class ClientConnection:
             cost = check_head(head, framing, self._limits.max_body)
             if self._service.stopping:
                 raise ShuttingDown("The proxy is stopping.", retry_after=_RETRY_AFTER)
-            if head.method == "OPTIONS":
-                record.begin(204)
-                reply.begin(204, "No Content", [("Allow", ", ".join(METHODS))], None)
-                return reply.keep_alive and body_is_read
             body = self._read_body(head, framing, reply)
             body_is_read = True
             record.request_bytes = len(body)
+            if head.method == "OPTIONS":
+                record.begin(204)
+                reply.begin(204, "No Content", [("Allow", ", ".join(METHODS))], None)
+                return reply.keep_alive
             self._carry_out(ClientRequest.read(head, cost, body), reply, record)
         except ClientGone:
             record.outcome = "left"
             return False
         except VespaError as problem:
-            record.outcome, record.detail = ("broken" if reply.started else "refused"), f"{problem.code}: {problem.message}"
-            if not reply.started:
-                record.begin(problem.status)
-            reply.keep_alive = reply.keep_alive and body_is_read
-            reply.fail(problem)
-            if not reply.keep_alive and not body_is_read:
-                self._linger()
+            self._fail(problem, reply, record, body_is_read=body_is_read)
+        except Exception:  # noqa: BLE001 - a mistake of ours costs one request, not the connection's thread
+            _log.exception("%s failed inside the proxy; please report this.", record.name)
+            inside = VespaError("The proxy itself failed.", hint="Its log says where; please report it.")
+            self._fail(inside, reply, record, body_is_read=body_is_read)
         return reply.keep_alive
 
     def _local_address(self) -> str:
         address: str = self._socket.getsockname()[0]
         return address
+
+    def _fail(self, problem: VespaError, reply: Reply, record: Record, *, body_is_read: bool) -> None:
+        record.outcome, record.detail = ("broken" if reply.started else "refused"), f"{problem.code}: {problem.message}"
+        if not reply.started:
+            record.begin(problem.status)
+        reply.keep_alive = reply.keep_alive and body_is_read and not self._service.stopping
+        reply.fail(problem)
+        if not body_is_read:
+            self._linger()
 
     def _carry_out(self, request: ClientRequest, reply: Reply, record: Record) -> None:
         self._socket.settimeout(self._limits.idle_timeout)

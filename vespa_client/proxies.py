@@ -26,37 +26,25 @@ class OutboundProxies:
         self._by_scheme: dict[str, str] = {}
         for scheme in ("http", "https"):
             if proxy := found.get(scheme) or found.get("all"):
-                self._by_scheme[scheme] = _checked(proxy)
+                self._by_scheme[scheme] = proxy if "://" in proxy else "http://" + proxy
 
     def for_host(self, scheme: str, host: str, port: int | None) -> str | None:
-        """The proxy's URL, or None for the direct way. This machine itself is never behind one."""
+        """The proxy's URL, or None for the direct way. This machine itself is never behind one.
+
+        Raises :class:`ConfigurationError` for a proxy of a kind that isn't spoken.
+        """
         proxy = self._by_scheme.get(scheme)
         if proxy is None or is_loopback(host.lower()):
             return None
         if any(_covers(entry, host.lower(), port) for entry in self._exceptions):
             return None
+        kind = urlsplit(proxy).scheme
+        if kind not in ("http", "https"):
+            raise ConfigurationError(
+                f"The environment names an outbound proxy of the kind {kind!r}, which is not supported.",
+                hint="Set HTTPS_PROXY to an http:// proxy, or except Vast.ai's hosts and workers with NO_PROXY.",
+            )
         return proxy
-
-
-def _checked(proxy: str) -> str:
-    url = proxy if "://" in proxy else "http://" + proxy
-    try:
-        parts = urlsplit(url)
-        has_host = bool(parts.hostname) and parts.port != 0
-    except ValueError:
-        has_host = False
-    if not has_host:
-        # Not shown: it may hold a password.
-        raise ConfigurationError(
-            "The environment names an outbound proxy that is no address.",
-            hint="Set HTTPS_PROXY, HTTP_PROXY or ALL_PROXY to an address such as http://proxy.example:3128.",
-        )
-    if parts.scheme not in ("http", "https"):
-        raise ConfigurationError(
-            f"The environment names an outbound proxy of the kind {parts.scheme!r}, which is not supported.",
-            hint="Set HTTPS_PROXY to an http:// proxy, or except Vast.ai's hosts and workers with NO_PROXY.",
-        )
-    return url
 
 
 def _covers(entry: str, host: str, port: int | None) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .errors import AnswerTimeout, WorkerAnswerBroken, WorkerError
+from .errors import AnswerTimeout, WorkerAnswerBroken, WorkerError, WorkerFailed
 from .headers import answer_fields, field_value
 from .lifeline import Lifeline
 from .record import Record
@@ -61,7 +61,7 @@ def _continue_stream(answer: Answer, reply: Reply, record: Record) -> None:
     if answer.status_code >= 400:
         said = answer.read(_QUOTED).decode("utf-8", "replace").strip()
         message = f"The worker answered {answer.status_code}: {said}" if said else _empty_error(answer, record).message
-        raise WorkerError(message, status=answer.status_code, hint=_hint(answer.status_code))
+        raise WorkerFailed(message, status=answer.status_code, hint=_hint(answer.status_code))
     if not field_value(answer.fields, "content-type").lower().startswith("text/event-stream"):
         raise WorkerError(
             "The worker's answer is no event stream, and a heartbeat had begun one.",
@@ -87,7 +87,7 @@ def _length(answer: Answer, method: str) -> int | None:
 
 def _empty_error(answer: Answer, record: Record) -> WorkerError:
     status = answer.status_code
-    return WorkerError(
+    return WorkerFailed(
         f"The worker answered {status} without saying why.", hint=_hint(status), status=status, retried=record.retries > 0
     )
 

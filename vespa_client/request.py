@@ -11,7 +11,7 @@ from .errors import BadRequest, BodyTooLarge, MethodNotAllowed, NotFound
 from .headers import COST_HEADER, field_value
 from .http1 import Fields, Framing, RequestHead
 
-__all__ = ["METHODS", "OWN_PAGES", "ClientRequest", "check_head", "read_cost"]
+__all__ = ["METHODS", "OWN_PAGES", "ClientRequest", "check_head", "read_cost", "too_large"]
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 OWN_PAGES = "/_vespa/"

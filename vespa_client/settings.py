@@ -165,7 +165,7 @@ class Settings:
     )
     account_key: str | None = _setting(
         None,
-        "account API key: auto-fetches the endpoint key (or use ~/.vast_api_key)",
+        "account API key: auto-fetches the endpoint key; ~/.vast_api_key is read too",
         _key,
         metavar="KEY",
         env="VAST_ACCOUNT_KEY",
@@ -247,7 +247,7 @@ class Settings:
     body_timeout: float = _setting(60.0, "seconds of silence inside a client's body", _seconds, metavar="SECONDS")
     # Each takes a thread of about 60 kB and two open files.
     max_connections: int = _setting(4096, "clients' connections at a time; more get a 503", _count, metavar="N")
-    max_body: int = _setting(2**30, "largest request body in bytes; K, M and G are understood", _size, metavar="SIZE")
+    max_body: int = _setting("1G", "largest request body in bytes; K, M and G are understood", _size, metavar="SIZE")
     forward_header: tuple[str, ...] = _setting(
         (),
         "let a header through to the worker that is held back as a possible secret (repeatable)",

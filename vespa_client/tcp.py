@@ -38,7 +38,11 @@ def acknowledged_bytes(sock: socket.socket) -> int | None:
 def dial(host: str, port: int, seconds: float, lifeline: Lifeline) -> socket.socket:
     """A connected socket without Nagle's delay; each address of the host gets its share of the time."""
     deadline = time.monotonic() + seconds
-    addresses = socket.getaddrinfo(host.strip("[]"), port, 0, socket.SOCK_STREAM)
+    try:
+        addresses = socket.getaddrinfo(host.strip("[]"), port, 0, socket.SOCK_STREAM)
+    except UnicodeError:
+        # A label that is empty, or longer than the DNS has room for.
+        raise socket.gaierror(socket.EAI_NONAME, "no host name") from None
     problem: OSError = OSError("no address")
     for count, (family, kind, protocol, _, address) in enumerate(addresses):
         share = (deadline - time.monotonic()) / (len(addresses) - count)
@@ -50,6 +54,8 @@ def dial(host: str, port: int, seconds: float, lifeline: Lifeline) -> socket.soc
         try:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             _finish_connect(sock, address, max(share, 0.0), lifeline)
+            sock.settimeout(max(deadline - time.monotonic(), 0.1))
+            lifeline.hold(sock)
         except OSError as failed:
             sock.close()
             problem = failed
@@ -57,8 +63,6 @@ def dial(host: str, port: int, seconds: float, lifeline: Lifeline) -> socket.soc
             sock.close()
             raise
         else:
-            sock.settimeout(max(deadline - time.monotonic(), 0.1))
-            lifeline.hold(sock)
             return sock
     if isinstance(problem, TimeoutError):
         raise TimeoutError(f"no connection within {seconds:g} s")

@@ -15,7 +15,7 @@ import urllib3
 from requests.adapters import HTTPAdapter
 
 from .body import AnswerBody
-from .connection import POOLS, OutboundRequest, TimeLimits, under_way
+from .connection import POOLS, OutboundRequest, TimeLimits, TLSSocket, under_way
 from .failures import (
     AnswerBroken,
     AnswerLate,
@@ -83,6 +83,7 @@ class Transport(HTTPAdapter):
     """Kept connections to any number of hosts. Safe to share between threads."""
 
     def __init__(self, context: ssl.SSLContext, proxies: OutboundProxies) -> None:
+        context.sslsocket_class = TLSSocket
         self._context = context
         self._proxies = proxies
         # urllib3 2 lets a pool that falls out of this many go on serving whoever holds it; 10 (the default) is too few

@@ -24,7 +24,7 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from .errors import ConfigurationError, VespaError
 
-__all__ = ["Trust", "cache_directory"]
+__all__ = ["ROOT_PATH", "Trust", "cache_directory"]
 
 ROOT_PATH = "/static/jvastai_root.cer"
 # A worker with a bad certificate must not have the console asked at each request.

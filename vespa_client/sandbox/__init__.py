@@ -10,6 +10,6 @@
 from .component import Component
 from .console import Endpoint
 from .messages import Answer, ClientGone, HangUp, Request
-from .sandbox import Sandbox
+from .sandbox import ENDPOINTS, Sandbox
 
-__all__ = ["Answer", "ClientGone", "Component", "Endpoint", "HangUp", "Request", "Sandbox"]
+__all__ = ["ENDPOINTS", "Answer", "ClientGone", "Component", "Endpoint", "HangUp", "Request", "Sandbox"]

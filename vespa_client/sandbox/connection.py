@@ -50,10 +50,12 @@ class Connection:
             self._bare.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
+        """Close the socket; whatever its thread did not finish stays so."""
         self._bare.close()
         self._sock.close()
 
     def serve(self) -> None:
+        """Answer requests until the client hangs up, an answer ends the connection, or the sandbox stops."""
         try:
             self._sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if self._tls is not None:
@@ -181,6 +183,7 @@ class Connection:
             raise ClientGone from None
 
     def pause(self, seconds: float) -> None:
+        """See :meth:`Request.pause`."""
         deadline = time.monotonic() + seconds
         # Peeking with a time limit is a sleep that the client's end-of-file interrupts.
         try:
@@ -199,6 +202,7 @@ class Connection:
 
     @contextlib.contextmanager
     def watched(self, when_gone: Callable[[], None]) -> Iterator[None]:
+        """See :meth:`Request.watched`."""
         done, wake = socket.socketpair()
 
         def watch() -> None:

@@ -37,6 +37,7 @@ class Server:
 
     @property
     def url(self) -> str:
+        """The address, without a path. RuntimeError before the first start."""
         if self._port is None:
             raise RuntimeError("The sandbox has not been started.")
         return f"http{'s' if self.tls else ''}://127.0.0.1:{self._port}"
@@ -67,9 +68,8 @@ class Server:
         self.stopping.set()
         if self._acceptor is None or self._wake is None:
             return 0
-        self._wake.send(b"x")
+        self._wake.close()  # its other end becomes readable; a byte could find the acceptor gone already
         self._acceptor.join()
-        self._wake.close()
         self._acceptor = self._wake = None
         with self._lock:
             running = list(self._connections.items())

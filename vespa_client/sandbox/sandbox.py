@@ -16,11 +16,11 @@ from .model import Model
 from .signing import SigningKey
 from .worker import Worker
 
-__all__ = ["Sandbox"]
+__all__ = ["ENDPOINTS", "Sandbox"]
 
 _log = logging.getLogger("vespa_client.sandbox")
 
-_NAMES = ("sandbox-llm", "sandbox-echo")
+ENDPOINTS = ("sandbox-llm", "sandbox-echo")
 _TOKENS_PER_SECOND = 30
 _STOP_SECONDS = 0.8
 
@@ -40,7 +40,7 @@ class Sandbox:
         self,
         backend_url: str | None = None,
         *,
-        endpoints: Sequence[str] = _NAMES,
+        endpoints: Sequence[str] = ENDPOINTS,
         token_delay: float = 1 / _TOKENS_PER_SECOND,
         worker_tls: ssl.SSLContext | None = None,
     ) -> None:
