@@ -77,8 +77,8 @@ class Autoscaler:
                 return found
             if not record.waits:
                 _log.info("%s Waiting for a worker: %s", record.name, found.said)
-                if not found.trouble:
-                    self._keyring.check_state()
+            if not found.trouble:
+                self._keyring.check_state(lifeline)
             record.waits += 1
             if now >= deadline:
                 raise self._given_up(found, now - started)
@@ -120,8 +120,8 @@ class Autoscaler:
         request = OutboundRequest("POST", self._base, self._target, fields, [body])
         record.routes += 1
         try:
-            answer = self._transport.exchange(request, _LIMITS, lifeline)
-            text = answer.read(_LARGEST_ANSWER)
+            answer = self._transport.ask(request, _LIMITS, lifeline)
+            text = answer.read(_LARGEST_ANSWER, _LIMITS.first_byte)
         except CertificateRefused as problem:
             # Unlike other trouble on the way, this doesn't pass by waiting.
             raise NetworkError(

@@ -6,6 +6,7 @@ import argparse
 import contextlib
 import io
 import logging
+import os
 import signal
 import sys
 import time
@@ -47,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line. Returns the exit code: 0, 1 for a failure, 2 for wrong usage, 130 when interrupted."""
     _write_utf8()
     try:
-        return _run(build_parser().parse_args(argv))
+        return _run(_parse(argv))
     except VespaError as problem:
         show_error(problem)
         return USAGE if isinstance(problem, ConfigurationError) and not isinstance(problem, PortTaken) else FAILURE
@@ -58,6 +59,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("\nInterrupted.", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:
+        # Whoever read the output has left. What is still buffered for them would fail once more at the end.
+        with Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
         return FAILURE
 
 
@@ -87,6 +91,16 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
+    parser = build_parser()
+    arguments, unknown = parser.parse_known_args(argv)
+    if unknown:
+        # Without the values: a misspelt --account-key has a key behind it.
+        flags = [word.partition("=")[0] for word in unknown if word.startswith("-")]
+        parser.error(f"unknown flag: {', '.join(flags)}" if flags else "every value needs its flag in front of it")
+    return arguments
+
+
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         # One line and the way to the help: the whole usage would bury what was wrong.
@@ -111,7 +125,7 @@ def _list(settings: Settings) -> int:
         endpoints = find_account(in_use, console)[1]
     if not endpoints:
         raise NoEndpoints("No endpoints found on this account.")
-    print(endpoint_list(endpoints))
+    print(endpoint_list(endpoints), flush=True)
     return OK
 
 

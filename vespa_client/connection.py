@@ -6,32 +6,30 @@ TLS and the choice of a connection are urllib3's, which hands our own classes th
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import ssl
 import threading
 import time
-from collections import deque
-from collections.abc import Sequence
-from queue import Empty
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import requests
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.util.wait import wait_for_read
 
 from .body import AnswerBody
 from .failures import AnswerBroken, AnswerLate, CertificateRefused, ConnectFailed, ConnectTimedOut, HungUp, reason_for
 from .http1 import Fields, MessageError, ResponseHead, parse_response_head
+from .kept import KeptConnections
 from .lifeline import ClientGone, Lifeline
-from .tcp import acknowledged_bytes, dial
+from .tcp import counters, dial
 from .wire import SocketReader
 
-__all__ = ["POOLS", "OutboundRequest", "TLSSocket", "TimeLimits", "under_way"]
+__all__ = ["OutboundRequest", "TLSSocket", "TimeLimits", "pools", "under_way"]
 
-# Below the 75 s after which aiohttp's servers, the official worker among them, close a kept connection.
-_KEPT_SECONDS = 60.0
 _SEND_SLICE = 256 * 1024
 _SMALL_BODY = 64 * 1024
 
@@ -85,33 +83,6 @@ class _UnderWay(threading.local):
 under_way = _UnderWay()
 
 
-class _KeptConnections:
-    """A pool's idle connections, newest first, without a limit; those kept too long are closed.
-
-    Takes the place of urllib3's LifoQueue, which holds as many places as its limit and drops what is above it.
-    """
-
-    def __init__(self, maxsize: int = 0) -> None:
-        self._kept: deque[tuple[float, Any]] = deque()
-
-    def put(self, connection: Any, block: bool = True, timeout: float | None = None) -> None:
-        now = time.monotonic()
-        if connection is not None:
-            self._kept.append((now, connection))
-        with contextlib.suppress(IndexError):
-            while self._kept[0][0] < now - _KEPT_SECONDS:
-                self._kept.popleft()[1].close()
-
-    def get(self, block: bool = True, timeout: float | None = None) -> Any:
-        try:
-            since, connection = self._kept.pop()
-        except IndexError:
-            raise Empty from None
-        if since < time.monotonic() - _KEPT_SECONDS:
-            connection.close()
-        return connection
-
-
 class _OwnBytes(HTTPConnection):
     """A connection that writes requests and reads answers itself. What urllib3 keeps is how to connect."""
 
@@ -156,7 +127,10 @@ class _OwnBytes(HTTPConnection):
         self._sent = False
         self._send_problem: OSError | None = None
         self._sent_at = time.monotonic()
-        self._acknowledged = acknowledged_bytes(self.sock) if self._answered else None
+        self._counted = counters(self.sock) if self._answered else None
+        if self._answered and wait_for_read(self.sock, 0):
+            # It came after urllib3 had looked, and before the counting.
+            raise HungUp("it had ended the kept connection", sent=False, stale=True)
         head, pieces = self._wire(request, headers)
         self.sock.settimeout(under_way.limits.idle)
         try:
@@ -192,7 +166,7 @@ class _OwnBytes(HTTPConnection):
     def getresponse(self) -> AnswerBody:  # type: ignore[override]
         problem = self._send_problem
         try:
-            self.sock.settimeout(0.5 if problem else under_way.limits.first_byte)
+            self.sock.settimeout(0.5 if problem else self._await_arrival())
             head = self._read_head()
         except MessageError as malformed:
             raise AnswerBroken(f"its answer is not HTTP: {malformed}") from malformed
@@ -215,17 +189,33 @@ class _OwnBytes(HTTPConnection):
             idle=under_way.limits.idle,
         )
 
-    def _was_stale(self) -> bool:
-        """Whether the far side had closed this kept connection before the request came there, so that it can't have run.
+    def _await_arrival(self) -> float:
+        """See that the request arrives. Returns how many seconds the answer's first byte may still take.
 
-        Its system acknowledges what arrives at an open connection alone. Where that can't be asked for: what ends sooner
-        than a message can go there and back was ended before.
+        A network that changed and a machine that slept leave connections on which nothing arrives, and nothing says so.
+        Raises :class:`HungUp` where nothing has been acknowledged in the time that a new connection may take.
+        """
+        limits, before = under_way.limits, self._counted
+        if before is None or wait_for_read(self.sock, min(limits.connect, limits.first_byte)):
+            return limits.first_byte
+        now = counters(self.sock)
+        if now is not None and now.acknowledged == before.acknowledged:
+            raise HungUp(f"nothing arrived there within {limits.connect:g} s", sent=self._sent, stale=True, unheard=True)
+        return max(limits.first_byte - limits.connect, 0.001)
+
+    def _was_stale(self) -> bool:
+        """Whether the far side had ended this kept connection before the request came there, so that it can't have run.
+
+        Its system acknowledges what arrives at an open connection. That alone doesn't tell: a reset right behind the
+        request's arrival acknowledges nothing either. An end (FIN) does, so one that came without an acknowledgement was
+        sent before. Where this can't be asked for: what ends sooner than a message can go there and back was ended before.
         """
         if not self._answered:
             return False
-        if self._acknowledged is not None:
-            return acknowledged_bytes(self.sock) == self._acknowledged
-        return time.monotonic() - self._sent_at < self._round_trip
+        before, now = self._counted, counters(self.sock)
+        if before is None or now is None:
+            return time.monotonic() - self._sent_at < self._round_trip
+        return now.acknowledged == before.acknowledged and (before.has_ended or now.received > before.received)
 
     def _read_head(self) -> ResponseHead | None:
         while True:
@@ -257,12 +247,16 @@ class _SecureOwnBytes(_OwnBytes, HTTPSConnection):
 
 class _Pool(urllib3.HTTPConnectionPool):
     ConnectionCls = _OwnBytes  # type: ignore[assignment]
-    QueueCls = _KeptConnections  # type: ignore[assignment]
+
+    def __init__(self, *args: Any, kept: KeptConnections, **kwargs: Any) -> None:
+        self.QueueCls = kept.new_queue  # type: ignore[assignment]
+        super().__init__(*args, **kwargs)
 
 
-class _SecurePool(urllib3.HTTPSConnectionPool):
+class _SecurePool(_Pool, urllib3.HTTPSConnectionPool):
     ConnectionCls = _SecureOwnBytes  # type: ignore[assignment]
-    QueueCls = _KeptConnections  # type: ignore[assignment]
 
 
-POOLS: dict[str, type[urllib3.HTTPConnectionPool]] = {"http": _Pool, "https": _SecurePool}
+def pools(kept: KeptConnections) -> dict[str, Callable[..., urllib3.HTTPConnectionPool]]:
+    """How a urllib3 pool manager makes the pools of a transport, by the scheme of their host."""
+    return {"http": partial(_Pool, kept=kept), "https": partial(_SecurePool, kept=kept)}

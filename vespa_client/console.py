@@ -48,11 +48,15 @@ class Console:
         self._instance = instance
         self._transport = transport
 
-    def endpoints(self, account_key: str) -> list[Endpoint]:
-        """The account's endpoints, in the console's order. Raises one of the errors of this module's imports."""
+    def endpoints(self, account_key: str, lifeline: Lifeline | None = None) -> list[Endpoint]:
+        """The account's endpoints, in the console's order.
+
+        Raises one of the errors of this module's imports, and :class:`ClientGone` when the lifeline is cut.
+        """
         status, body = self._get(
             f"/api/v0/endptjobs/?autoscaler_instance={quote(self._instance)}",
             [("Authorization", f"Bearer {account_key}"), ("Accept", "application/json")],
+            lifeline,
         )
         if status != 200:
             raise self._refusal(status, body)
@@ -77,12 +81,12 @@ class Console:
             raise ConsoleError(f"the console at {self.url} answered {status} to {ROOT_PATH}")
         return body
 
-    def _get(self, target: str, fields: list[tuple[str, str]]) -> tuple[int, bytes]:
+    def _get(self, target: str, fields: list[tuple[str, str]], lifeline: Lifeline | None = None) -> tuple[int, bytes]:
         """The answer's status and body."""
         request = OutboundRequest("GET", self.url, _path_of(self.url) + target, fields)
         try:
-            answer = self._transport.exchange(request, _LIMITS, Lifeline())
-            return answer.status_code, answer.read(_LARGEST_ANSWER)
+            answer = self._transport.ask(request, _LIMITS, lifeline or Lifeline())
+            return answer.status_code, answer.read(_LARGEST_ANSWER, _LIMITS.first_byte)
         except CertificateRefused as problem:
             raise NetworkError(
                 f"The console at {self.url} can't be trusted: {problem}.",

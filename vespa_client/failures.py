@@ -40,11 +40,15 @@ class CertificateRefused(ConnectFailed):
 
 
 class HungUp(TransportError):
-    """The connection ended before the answer's head. ``stale``: a kept connection that had gone before it was used."""
+    """The connection ended before the answer's head.
 
-    def __init__(self, reason: str, *, sent: bool, stale: bool) -> None:
+    ``stale``: a kept connection that had gone before it was used; ``unheard``: without a word, as those beside it may have.
+    """
+
+    def __init__(self, reason: str, *, sent: bool, stale: bool, unheard: bool = False) -> None:
         super().__init__(reason)
         self.stale = stale
+        self.unheard = unheard
         self.may_have_run = sent and not stale
 
 
@@ -76,7 +80,7 @@ def reason_for(problem: BaseException) -> str:
     if isinstance(problem, NameResolutionError | socket.gaierror):
         return "its name can't be resolved (no network, or a DNS problem)"
     if isinstance(problem, ssl.SSLError):
-        return f"TLS failed: {problem.reason or 'the connection ended in the handshake'}"
+        return f"TLS failed: {problem.reason or 'the connection ended'}"
     if isinstance(problem, OSError) and problem.errno in _REASONS:
         return _REASONS[problem.errno]
     if isinstance(problem, TimeoutError | urllib3.exceptions.TimeoutError):

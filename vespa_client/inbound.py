@@ -226,7 +226,12 @@ class ClientConnection:
         self._reader.buffered = decoder.rest
 
     def _some(self, limit: int) -> bytes:
-        data = self._reader.read_some(min(limit, _READ_SIZE))
+        try:
+            data = self._reader.read_some(min(limit, _READ_SIZE))
+        except TimeoutError:
+            raise
+        except OSError as gone:
+            raise ClientGone from gone
         if not data:
             raise ClientGone
         return data

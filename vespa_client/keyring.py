@@ -21,6 +21,7 @@ from .errors import (
     TwoFactorRequired,
     VespaError,
 )
+from .lifeline import Lifeline
 from .settings import Settings
 
 __all__ = ["Keyring"]
@@ -61,7 +62,7 @@ class Keyring:
         self._fresh_until = -math.inf
         self._next_fetch = -math.inf
         self._trouble: VespaError = AuthenticationError("401 Unauthorized")  # what the last renewal ended with
-        self._state_lock = threading.Lock()  # guards the next two, and that the state is looked at once for all who wait
+        self._state_lock = threading.Lock()  # guards that one thread looks at the state, and writes the next two
         self._state = ""
         self._next_look = -math.inf
 
@@ -97,13 +98,19 @@ class Keyring:
             _log.info("The endpoint key of %r has changed; the new one is in use.", self._endpoint_name)
             return key
 
-    def check_state(self) -> None:
-        """Raises :class:`EndpointStopped` if the console, where an account key lets us ask, says that the endpoint is."""
-        with self._state_lock:
-            if self._clock() >= self._next_look:
-                self._state = self._look_at_state()
+    def check_state(self, lifeline: Lifeline | None = None) -> None:
+        """Raises :class:`EndpointStopped` if the console, where an account key lets us ask, says that the endpoint is.
+
+        For whoever waits for a worker, each time anew: one thread asks the console, seldom, and the others go by what is
+        known. Raises :class:`ClientGone` when the lifeline is cut.
+        """
+        if self._clock() >= self._next_look and self._state_lock.acquire(blocking=False):
+            try:
+                self._state = self._look_at_state(lifeline)
                 self._next_look = self._clock() + _STATE_SECONDS
-            state = self._state
+            finally:
+                self._state_lock.release()
+        state = self._state
         if state in _STOPPED:
             raise EndpointStopped(
                 f"The endpoint {self._endpoint_name!r} is {state}, and won't start a worker.",
@@ -112,12 +119,12 @@ class Keyring:
                 retried=True,
             )
 
-    def _look_at_state(self) -> str:
+    def _look_at_state(self, lifeline: Lifeline | None) -> str:
         try:
             account = next((candidate for candidate in account_keys(self._settings) if candidate.certain), None)
             if account is None:
                 return ""
-            return find_endpoint(self._console.endpoints(account.key), self._endpoint_name).state
+            return find_endpoint(self._console.endpoints(account.key, lifeline), self._endpoint_name).state
         except VespaError as problem:
             _log.debug("The endpoint's state can't be had: %s", problem)
             return ""

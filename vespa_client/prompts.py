@@ -145,8 +145,8 @@ def _can_bind(host: str, port: int) -> bool:
             probe.bind((host, port))
             probe.listen(1)
     except OSError as problem:
-        # No IPv6 on this machine is no other program on the port.
-        return family == socket.AF_INET6 and problem.errno != errno.EADDRINUSE
+        # No IPv6 on this machine, or a host that is none, is no other program on the port.
+        return problem.errno not in (errno.EADDRINUSE, errno.EACCES)
     return True
 
 

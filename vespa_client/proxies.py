@@ -31,20 +31,36 @@ class OutboundProxies:
     def for_host(self, scheme: str, host: str, port: int | None) -> str | None:
         """The proxy's URL, or None for the direct way. This machine itself is never behind one.
 
-        Raises :class:`ConfigurationError` for a proxy of a kind that isn't spoken.
+        Raises :class:`ConfigurationError` for a proxy of a kind that isn't spoken, or whose address is none.
         """
         proxy = self._by_scheme.get(scheme)
         if proxy is None or is_loopback(host.lower()):
             return None
         if any(_covers(entry, host.lower(), port) for entry in self._exceptions):
             return None
-        kind = urlsplit(proxy).scheme
+        kind = _kind(proxy)
         if kind not in ("http", "https"):
             raise ConfigurationError(
                 f"The environment names an outbound proxy of the kind {kind!r}, which is not supported.",
                 hint="Set HTTPS_PROXY to an http:// proxy, or except Vast.ai's hosts and workers with NO_PROXY.",
             )
         return proxy
+
+
+def _kind(proxy: str) -> str:
+    """The scheme of the proxy's URL."""
+    try:
+        parts = urlsplit(proxy)
+        whole = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        whole = False
+    if not whole:
+        # Not shown: it may hold a password.
+        raise ConfigurationError(
+            "The environment names an outbound proxy whose address is none.",
+            hint="Set HTTPS_PROXY, HTTP_PROXY or ALL_PROXY to an address such as http://proxy.example:3128.",
+        )
+    return parts.scheme
 
 
 def _covers(entry: str, host: str, port: int | None) -> bool:

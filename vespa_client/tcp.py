@@ -1,4 +1,4 @@
-"""TCP: a connection that can be called off while it is being made, and what the far side has acknowledged."""
+"""TCP: a connection that can be called off while it is being made, and what its system counts."""
 
 from __future__ import annotations
 
@@ -7,32 +7,42 @@ import socket
 import struct
 import sys
 import time
-from typing import Any
+from typing import Any, NamedTuple
 
 from urllib3.util.wait import wait_for_write
 
 from .lifeline import Lifeline
 
-__all__ = ["acknowledged_bytes", "dial"]
+__all__ = ["Counters", "counters", "dial"]
 
 # How often an attempt looks whether its client has left; a leaving client is to be heard within 100 ms.
 _SLICE = 0.05
-# struct tcp_info of linux/tcp.h: where tcpi_bytes_acked begins.
-_BYTES_ACKED = struct.Struct("120xQ")
+# struct tcp_info of linux/tcp.h: tcpi_state, and where tcpi_bytes_acked and tcpi_bytes_received begin.
+_COUNTERS = struct.Struct("B119xQQ")
+_CLOSE_WAIT = 8
 
 
-def acknowledged_bytes(sock: socket.socket) -> int | None:
-    """How many bytes of ours the far side's system has taken, over the connection's life; None where nobody tells.
+class Counters(NamedTuple):
+    """What the system counts of a connection."""
 
-    A far side that had closed before it got a request never acknowledges it; one that closes afterwards has.
-    """
+    acknowledged: int
+    """How many bytes of ours the far side's system has taken."""
+    received: int
+    """How many bytes came from there; its end of sending (FIN) counts as one."""
+    has_ended: bool
+    """Whether that end has come, on a connection that we haven't ended."""
+
+
+def counters(sock: socket.socket) -> Counters | None:
+    """The counters of a connection that has been in use; None where the system doesn't tell."""
     if sys.platform != "linux":
         return None
     try:
-        found: int = _BYTES_ACKED.unpack(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _BYTES_ACKED.size))[0]
+        state, acknowledged, received = _COUNTERS.unpack(sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _COUNTERS.size))
     except (OSError, struct.error):
         return None
-    return found
+    # Some sandboxes fill the structure with zeros.
+    return Counters(acknowledged, received, state == _CLOSE_WAIT) if acknowledged else None
 
 
 def dial(host: str, port: int, seconds: float, lifeline: Lifeline) -> socket.socket:

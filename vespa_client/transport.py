@@ -6,7 +6,9 @@ answers come in as they arrive; failures say how far the request had come (:mod:
 
 from __future__ import annotations
 
+import math
 import ssl
+import time
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,7 +17,7 @@ import urllib3
 from requests.adapters import HTTPAdapter
 
 from .body import AnswerBody
-from .connection import POOLS, OutboundRequest, TimeLimits, TLSSocket, under_way
+from .connection import OutboundRequest, TimeLimits, TLSSocket, pools, under_way
 from .failures import (
     AnswerBroken,
     AnswerLate,
@@ -26,6 +28,7 @@ from .failures import (
     TransportError,
     reason_for,
 )
+from .kept import KeptConnections
 from .lifeline import Lifeline
 from .proxies import OutboundProxies
 
@@ -66,12 +69,17 @@ class Answer(requests.Response):
         """The first header of that name (in lower case), or None."""
         return next((value for field, value in self.fields if field.lower() == name), None)
 
-    def read(self, limit: int) -> bytes:
-        """The whole body; what is above ``limit`` bytes is cut off. Raises :class:`TransportError`."""
-        data = bytearray()
+    def read(self, limit: int, seconds: float = math.inf) -> bytes:
+        """The whole body; what is above ``limit`` bytes is cut off.
+
+        Raises :class:`TransportError`, also for a body that comes so slowly that it isn't complete within ``seconds``.
+        """
+        data, deadline = bytearray(), time.monotonic() + seconds
         try:
             for piece in self.iter_content(chunk_size=None):
                 data += piece
+                if time.monotonic() > deadline:
+                    raise AnswerLate(f"its answer was not complete within {seconds:g} s")
                 if len(data) > limit:
                     break
         finally:
@@ -86,13 +94,14 @@ class Transport(HTTPAdapter):
         context.sslsocket_class = TLSSocket
         self._context = context
         self._proxies = proxies
+        self._kept = KeptConnections()
         # urllib3 2 lets a pool that falls out of this many go on serving whoever holds it; 10 (the default) is too few
         # where each worker is a host.
         super().__init__(pool_connections=1024, pool_maxsize=1, max_retries=0)
 
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **kwargs: Any) -> None:
         self.poolmanager = urllib3.PoolManager(connections, maxsize=maxsize, ssl_context=self._context)
-        self.poolmanager.pool_classes_by_scheme = POOLS
+        self.poolmanager.pool_classes_by_scheme = pools(self._kept)
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> urllib3.ProxyManager:
         if proxy not in self.proxy_manager:
@@ -104,7 +113,7 @@ class Transport(HTTPAdapter):
                 proxy_ssl_context=self._context,
                 proxy_headers=self.proxy_headers(proxy),
             )
-            self.proxy_manager[proxy].pool_classes_by_scheme = POOLS
+            self.proxy_manager[proxy].pool_classes_by_scheme = pools(self._kept)
         manager: urllib3.ProxyManager = self.proxy_manager[proxy]
         return manager
 
@@ -113,10 +122,13 @@ class Transport(HTTPAdapter):
 
         Raises :class:`TransportError`, and :class:`ClientGone` when the lifeline is cut.
         """
+        self._kept.sweep()
         under_way.lifeline, under_way.limits = lifeline, limits
         try:
             answer = self.send(request, stream=True, timeout=(limits.connect, limits.first_byte))
-        except TransportError:
+        except TransportError as problem:
+            if isinstance(problem, HungUp) and problem.unheard:
+                self._kept.forget()
             lifeline.let_go()
             lifeline.check()
             raise
@@ -126,6 +138,15 @@ class Transport(HTTPAdapter):
             raise ConnectFailed(reason_for(problem)) from problem
         assert isinstance(answer, Answer)
         return answer
+
+    def ask(self, request: OutboundRequest, limits: TimeLimits, lifeline: Lifeline) -> Answer:
+        """As :meth:`exchange`, for a request that stays good: a kept connection that had gone stale is passed over."""
+        while True:
+            try:
+                return self.exchange(request, limits, lifeline)
+            except HungUp as problem:
+                if not problem.stale:
+                    raise
 
     def get_connection_with_tls_context(
         self, request: requests.PreparedRequest, verify: Any, proxies: Any = None, cert: Any = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from urllib.parse import urlsplit
 
@@ -46,17 +47,20 @@ class Workers:
         self._forwarded = frozenset(name.lower() for name in forwarded)
         self._require_tls = require_tls
         self._told_in_clear: set[str] = set()
-        self._dead: dict[str, float] = {}
+        self._lock = threading.Lock()  # guards _dead_until
+        self._dead_until: dict[str, float] = {}
 
     def is_dead(self, url: str) -> bool:
         """Whether the worker could not be reached a moment ago."""
-        since = self._dead.get(url)
-        if since is None:
-            return False
-        if time.monotonic() - since < _DEAD_SECONDS:
-            return True
-        self._dead.pop(url, None)
-        return False
+        with self._lock:
+            return time.monotonic() < self._dead_until.get(url, 0.0)
+
+    def _note_dead(self, url: str) -> None:
+        now = time.monotonic()
+        with self._lock:
+            # Most that die are never offered again, so that nobody else would have them forgotten.
+            self._dead_until = {known: until for known, until in self._dead_until.items() if now < until}
+            self._dead_until[url] = now + _DEAD_SECONDS
 
     def _say_in_clear(self, worker: str) -> None:
         """Raises :class:`ConnectFailed` where that isn't borne; else warns, once a worker."""
@@ -95,5 +99,5 @@ class Workers:
                 raise CertificateRefused(f"{refused} ({self._trust.trouble})") from refused
             raise
         except ConnectFailed:
-            self._dead[assignment.url] = time.monotonic()
+            self._note_dead(assignment.url)
             raise

@@ -1,0 +1,1 @@
+python client.py --endpoint my-endpoint --api-key ENDPOINT_KEY

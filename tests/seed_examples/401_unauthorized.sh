@@ -1,0 +1,1 @@
+python client.py --endpoint my-endpoint --account-key YOUR_ACCOUNT_KEY

@@ -1,0 +1,2 @@
+# Start proxy once
+python client.py

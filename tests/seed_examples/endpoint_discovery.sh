@@ -1,0 +1,2 @@
+# List all your endpoints
+python client.py --list --account-key YOUR_KEY

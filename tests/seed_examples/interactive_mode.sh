@@ -1,0 +1,2 @@
+# No arguments = interactive prompts
+python client.py

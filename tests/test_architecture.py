@@ -1,0 +1,291 @@
+"""The shape of the package: imports point one way, the core does no I/O, two files speak to people, and each file is short."""
+
+from __future__ import annotations
+
+import ast
+import graphlib
+import importlib
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+import vespa_client
+
+# Top to bottom. A module may import what is below its own line; nothing above it, and nothing on it.
+RANKS = """
+    __main__
+    cli
+    prompts
+    __init__
+    client
+    server
+    exchange
+    inbound listeners relay worker heartbeat
+    autoscaler hangup
+    keyring
+    credentials
+    console
+    transport trust
+    connection
+    body tcp kept
+    reply request proxies record failures
+    envelope headers wire
+    http1 lifeline settings
+    errors
+"""
+# The sandbox stands beside: it knows nothing of the package, and is known to these alone.
+SANDBOX_USERS = {"client", "cli"}
+
+RUN_TIME_PACKAGES = {"requests", "urllib3"}
+TYPE_CHECKING_PACKAGES = {"typing_extensions"}
+
+# What these say about bytes must be right without a socket, a clock or a file.
+PURE = ("envelope", "errors", "headers", "http1", "request")
+PURE_IMPORTS = {"__future__", "codecs", "collections.abc", "dataclasses", "json", "re", "typing", "urllib.parse"}
+
+SPEAKS = {"cli", "prompts"}
+EXITS = {"cli", "__main__"}
+
+LONGEST = 400
+LONGER_WITH_REASON: dict[str, str] = {}
+
+ROOT = Path(vespa_client.__file__).parent
+
+
+class Import(NamedTuple):
+    """One module's import of another, or of a name in it. ``module`` is absolute, and so is ``by``."""
+
+    by: str
+    module: str
+    name: str
+    line: int
+    for_types: bool
+
+    def __str__(self) -> str:
+        return f"{self.by}:{self.line} imports {self.name or 'all'} of {self.module}"
+
+
+def module_name(path: Path) -> str:
+    """``vespa_client.sandbox.http`` for its file; ``vespa_client`` for its ``__init__``."""
+    parts = [ROOT.name, *path.relative_to(ROOT).with_suffix("").parts]
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+SOURCES = {module_name(path): path for path in sorted(ROOT.rglob("*.py"))}
+TREES = {name: ast.parse(path.read_text("utf-8"), str(path)) for name, path in SOURCES.items()}
+
+
+def imports(by: str) -> Iterator[Import]:
+    """Every import of the module, nested ones and those for type checkers included."""
+    tree = TREES[by]
+    guarded = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test)
+        for inner in ast.walk(node)
+    }
+    package = by.split(".") if SOURCES[by].name == "__init__.py" else by.split(".")[:-1]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield Import(by, alias.name, "", node.lineno, id(node) in guarded)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            module = ".".join([*base, *(node.module.split(".") if node.module else [])])
+            for alias in node.names:
+                inner = f"{module}.{alias.name}"
+                found = (inner, "") if inner in SOURCES else (module, alias.name)
+                yield Import(by, *found, node.lineno, id(node) in guarded)
+
+
+IMPORTS = [one for name in SOURCES for one in imports(name)]
+OWN_IMPORTS = [one for one in IMPORTS if one.module in SOURCES]
+
+
+def is_of_sandbox(module: str) -> bool:
+    return module.startswith(f"{ROOT.name}.sandbox")
+
+
+def short(module: str) -> str:
+    """The name in :data:`RANKS`."""
+    return module.partition(".")[2] or "__init__"
+
+
+def rank_of() -> dict[str, int]:
+    lines = [line.split() for line in RANKS.split("\n") if line.strip()]
+    return {name: number for number, names in enumerate(reversed(lines)) for name in names}
+
+
+# Directions
+
+
+def test_every_module_has_its_place() -> None:
+    assert {short(name) for name in SOURCES if not is_of_sandbox(name)} == set(rank_of())
+
+
+def test_imports_point_down() -> None:
+    ranks = rank_of()
+    outside = [one for one in OWN_IMPORTS if not is_of_sandbox(one.by) and not is_of_sandbox(one.module)]
+    assert outside
+    wrong = [str(one) for one in outside if ranks[short(one.module)] >= ranks[short(one.by)]]
+    assert not wrong
+
+
+def test_nothing_goes_round_in_a_circle() -> None:
+    graph: dict[str, set[str]] = {}
+    for one in OWN_IMPORTS:
+        if one.by != one.module:
+            graph.setdefault(one.by, set()).add(one.module)
+    order = list(graphlib.TopologicalSorter(graph).static_order())
+    assert set(order) <= set(SOURCES)
+
+
+def test_the_sandbox_knows_itself_and_the_standard_library_alone() -> None:
+    of_sandbox = [one for one in IMPORTS if is_of_sandbox(one.by)]
+    assert of_sandbox
+    outside = [one for one in of_sandbox if not is_of_sandbox(one.module)]
+    wrong = [str(one) for one in outside if one.module.split(".")[0] not in sys.stdlib_module_names]
+    assert not wrong
+
+
+def test_the_sandbox_is_known_to_those_alone_who_start_it() -> None:
+    users = {short(one.by) for one in OWN_IMPORTS if is_of_sandbox(one.module) and not is_of_sandbox(one.by)}
+    assert users <= SANDBOX_USERS
+
+
+# Dependencies
+
+
+def test_only_the_dependencies_that_were_allowed_are_imported() -> None:
+    wrong = []
+    for one in IMPORTS:
+        package = one.module.split(".")[0]
+        allowed = RUN_TIME_PACKAGES | (TYPE_CHECKING_PACKAGES if one.for_types else set())
+        if one.module not in SOURCES and package not in sys.stdlib_module_names and package not in allowed:
+            wrong.append(str(one))
+    assert not wrong
+
+
+def test_at_run_time_nothing_is_loaded_but_what_the_dependencies_load_themselves() -> None:
+    ours = loaded_by([name for name in SOURCES if not name.endswith("__main__")])
+    assert ROOT.name in ours
+    assert ours - loaded_by(["requests", "urllib3.connection"]) - {ROOT.name} <= sys.stdlib_module_names
+
+
+def loaded_by(modules: list[str]) -> set[str]:
+    """The top-level packages that a new interpreter has loaded after importing these."""
+    script = "import sys, json, importlib; [importlib.import_module(name) for name in json.loads(sys.argv[1])]; "
+    script += "print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
+    command = [sys.executable, "-W", "error", "-c", script, json.dumps(modules)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT.parent, timeout=60)
+    assert not done.stderr
+    return set(json.loads(done.stdout))
+
+
+def test_the_core_does_no_io() -> None:
+    modules = {f"{ROOT.name}.{name}" for name in PURE}
+    wrong = [str(one) for one in IMPORTS if one.by in modules and one.module not in modules and one.module not in PURE_IMPORTS]
+    assert not wrong
+
+
+# Speaking to people
+
+
+def calls(name: str) -> Iterator[tuple[str, int]]:
+    """What the module calls and raises, as written, with its line."""
+    for node in ast.walk(TREES[name]):
+        if isinstance(node, ast.Call):
+            yield ast.unparse(node.func), node.lineno
+        elif isinstance(node, ast.Raise) and isinstance(node.exc, ast.Name):
+            yield node.exc.id, node.lineno
+
+
+def callers(*wanted: str) -> set[str]:
+    return {short(name) for name in SOURCES for call, _ in calls(name) if call in wanted}
+
+
+def test_only_the_command_line_and_its_prompts_speak() -> None:
+    assert callers("print") <= SPEAKS
+    assert callers("input", "getpass.getpass", "getpass") <= {"prompts"}
+    assert not callers("sys.stdout.write", "sys.stderr.write", "os.write", "traceback.print_exc", "warnings.warn")
+
+
+def test_only_the_command_line_exits() -> None:
+    assert callers("sys.exit", "exit", "quit", "os._exit", "os.abort", "SystemExit") <= EXITS
+
+
+def test_a_library_leaves_signals_and_the_callers_logging_alone() -> None:
+    assert callers("signal.signal") <= {"cli"}
+    assert callers("logging.basicConfig", "logging.config.dictConfig", "logging.disable", "sys.setswitchinterval") <= {"cli"}
+
+
+def test_every_thread_has_a_name_and_keeps_no_interpreter_from_ending() -> None:
+    made = [
+        (name, {keyword.arg: keyword.value for keyword in node.keywords}, node.lineno)
+        for name in SOURCES
+        for node in ast.walk(TREES[name])
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in ("threading.Thread", "Thread")
+    ]
+    assert made
+    for name, keywords, line in made:
+        assert "name" in keywords, f"{name}:{line}"
+        assert "daemon" in keywords and ast.unparse(keywords["daemon"]) == "True", f"{name}:{line}"
+
+
+# Names
+
+
+@pytest.mark.parametrize("name", [name for name in SOURCES if not name.endswith("__main__")])
+def test_what_is_public_is_listed_and_there(name: str) -> None:
+    module = importlib.import_module(name)
+    listed = getattr(module, "__all__", None)
+    assert listed is not None, f"{name} has no __all__"
+    assert len(set(listed)) == len(listed)
+    assert [one for one in listed if not hasattr(module, one)] == []
+    assert [one for one in listed if one.startswith("_") and one != "__version__"] == []
+
+
+def test_what_another_module_imports_is_public() -> None:
+    named = [one for one in OWN_IMPORTS if one.name]
+    wrong = [str(one) for one in named if one.name not in importlib.import_module(one.module).__all__]
+    assert not wrong
+
+
+@pytest.mark.parametrize("name", SOURCES)
+def test_what_is_public_says_what_it_is(name: str) -> None:
+    tree = TREES[name]
+    assert ast.get_docstring(tree), f"{name} has no docstring"
+    silent = []
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef) and not node.name.startswith("_"):
+            if not ast.get_docstring(node):
+                silent.append(node.name)
+            if isinstance(node, ast.ClassDef):
+                silent += [f"{node.name}.{member}" for member in silent_members(name, node)]
+    assert not silent, f"{name}: {', '.join(silent)}"
+
+
+def silent_members(module: str, cls: ast.ClassDef) -> Iterator[str]:
+    """The public methods without a docstring, save those that only do their own way what a base class promises."""
+    bases = getattr(importlib.import_module(module), cls.name).__mro__[1:]
+    for node in cls.body:
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) or node.name.startswith("_") or ast.get_docstring(node):
+            continue
+        is_setter = any(ast.unparse(decorator).endswith(".setter") for decorator in node.decorator_list)
+        if not is_setter and not any(node.name in vars(base) for base in bases):
+            yield node.name
+
+
+# Length
+
+
+def test_a_file_holds_one_noun() -> None:
+    """A file that grows past the limit is asked which second noun it hides; a good answer goes into the table above."""
+    lengths = {name: len(path.read_text("utf-8").splitlines()) for name, path in SOURCES.items()}
+    too_long = {name: length for name, length in lengths.items() if length > LONGEST}
+    assert set(too_long) == set(LONGER_WITH_REASON)
