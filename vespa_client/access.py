@@ -85,8 +85,7 @@ class Access:
         hosts = [value for name, value in head.fields if name.lower() == "host"]
         if len(hosts) > 1 or (not hosts and head.minor >= 1):
             raise BadRequest("A request names its Host once.")
-        # In absolute form, the target's authority counts, and not Host (RFC 9112, 3.2.2); a trick may be in either.
-        for authority in (*hosts, *([head.authority] if head.authority else [])):
+        for authority in hosts:
             match = _AUTHORITY.fullmatch(authority)
             if not match:
                 raise BadRequest("The Host is no name and port.")

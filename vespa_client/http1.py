@@ -51,7 +51,7 @@ _REQUEST_LINE = re.compile(rf"({_TOKEN}) ([!-~]+) HTTP/([0-9])\.([0-9])")
 _STATUS_LINE = re.compile(r"HTTP/1\.([0-9]) ([1-9][0-9]{2})(?: ([^\x00-\x08\x0a-\x1f\x7f]*))?")
 # RFC 3986, 3.3 and 3.4: pchar, "/" and "?"; a percent sign only with its two digits.
 _ORIGIN_FORM = re.compile(r"/(?:[A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-Fa-f]{2})*")
-_ABSOLUTE_FORM = re.compile(r"https?://([A-Za-z0-9._~!$&'()*+,;=:\[\]%-]+)(/.*|\?.*|)", re.IGNORECASE)
+_ABSOLUTE_FORM = re.compile(r"https?://[A-Za-z0-9._~!$&'()*+,;=:\[\]%-]+(/.*|\?.*|)", re.IGNORECASE)
 _CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})(?:[ \t]*;[^\x00-\x08\x0a-\x1f\x7f]*)?")
 _TRAILER = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\x00-\x08\x0a-\x1f\x7f]*")
 
@@ -66,16 +66,12 @@ class MessageError(ValueError):
 
 
 class RequestHead(NamedTuple):
-    """A request's head. ``target`` is in origin form, byte for byte as sent, or ``*``; ``minor`` is HTTP/1's minor version.
-
-    ``authority`` is the host and port of a target that came in absolute form (RFC 9112, 3.2.2).
-    """
+    """A request's head. ``target`` is in origin form, byte for byte as sent, or ``*``; ``minor`` is HTTP/1's minor version."""
 
     method: str
     target: str
     minor: int
     fields: Fields
-    authority: str = ""
 
 
 class ResponseHead(NamedTuple):
@@ -113,8 +109,7 @@ def parse_request_head(block: bytes) -> RequestHead:
     method, target, major, minor = match.groups()
     if major != "1":
         raise MessageError(f"HTTP/{major}.{minor} isn't spoken here; use HTTP/1.1.", 505)
-    target, authority = _origin_form(method, target)
-    return RequestHead(method, target, min(int(minor), 1), _parse_fields(lines), authority)
+    return RequestHead(method, _origin_form(method, target), min(int(minor), 1), _parse_fields(lines))
 
 
 def parse_response_head(block: bytes) -> ResponseHead:
@@ -280,19 +275,17 @@ class ChunkedDecoder:
         return position + len(line) + 2
 
 
-def _origin_form(method: str, target: str) -> tuple[str, str]:
-    """The target in origin form, and the authority of one that came in absolute form."""
+def _origin_form(method: str, target: str) -> str:
     if target == "*" and method == "OPTIONS":
-        return target, ""
-    authority = ""
+        return target
     absolute = _ABSOLUTE_FORM.fullmatch(target)
     if absolute:
         # RFC 9112, 3.2.2: served as if it had come in origin form; where it points to is never followed.
-        authority, rest = absolute.groups()
+        rest = absolute[1]
         target = rest if rest.startswith("/") else "/" + rest
     if not _ORIGIN_FORM.fullmatch(target):
         raise MessageError("The request target is no path and query by RFC 3986; percent-encode what isn't allowed in one.")
-    return target, authority
+    return target
 
 
 def _parse_fields(lines: list[str]) -> Fields:

@@ -304,7 +304,6 @@ class SettingKeywords(TypedDict, total=False):
     allow_host: tuple[str, ...]
     cors_origin: tuple[str, ...]
     proxy_key: str | None
-    require_tls: bool
     wait: float
     retries: int
     connect_timeout: float
@@ -318,6 +317,7 @@ class SettingKeywords(TypedDict, total=False):
     max_connections: int
     max_body: int
     forward_header: tuple[str, ...]
+    require_tls: bool
     sandbox: bool
     sandbox_backend: str | None
     debug: bool
