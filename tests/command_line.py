@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import re
+import signal
 import socket
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -55,20 +58,36 @@ def command(sandbox: Sandbox | None, *arguments: str) -> list[str]:
     return [sys.executable, "-m", "vespa_client", *where, *arguments]
 
 
+@contextlib.contextmanager
+def signals_as_usual() -> Iterator[None]:
+    """What is started here hears the signals that this process may have been told to ignore (``nohup``, ``&``)."""
+    names = ("SIGINT", "SIGTERM", "SIGHUP")
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    ignored = [number for number in numbers if signal.getsignal(number) == signal.SIG_IGN]
+    for number in ignored:
+        signal.signal(number, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        for number in ignored:
+            signal.signal(number, signal.SIG_IGN)
+
+
 class Terminal:
     """The command line in a terminal of its own. ``screen`` is all that it showed, typed characters included."""
 
     def __init__(self, arguments: list[str], directory: Path) -> None:
         self._shown = io.StringIO()
-        self.child = pexpect.spawn(
-            arguments[0],
-            arguments[1:],
-            env=environment(TERM="dumb"),
-            cwd=str(directory),
-            encoding="utf-8",
-            timeout=PATIENCE,
-            dimensions=(60, 200),
-        )
+        with signals_as_usual():
+            self.child = pexpect.spawn(
+                arguments[0],
+                arguments[1:],
+                env=environment(TERM="dumb"),
+                cwd=str(directory),
+                encoding="utf-8",
+                timeout=PATIENCE,
+                dimensions=(60, 200),
+            )
         self.child.logfile_read = self._shown
         self.child.delaybeforesend = None
 
@@ -124,15 +143,16 @@ class Process:
     """The command line as a service manager runs it: no terminal, pipes. ``out`` and ``err`` are what it wrote so far."""
 
     def __init__(self, arguments: list[str], env: dict[str, str] | None = None) -> None:
-        self.process = subprocess.Popen(
-            arguments,
-            env=environment() if env is None else env,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            encoding="utf-8",
-        )
+        with signals_as_usual():
+            self.process = subprocess.Popen(
+                arguments,
+                env=environment() if env is None else env,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+                encoding="utf-8",
+            )
         self.out = self.err = ""
         self._written = threading.Condition()  # guards out and err; told of each line
         self._readers = [threading.Thread(target=self._read, args=(name,)) for name in ("out", "err")]

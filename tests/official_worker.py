@@ -12,6 +12,7 @@ import functools
 import json
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -340,7 +341,12 @@ def main() -> None:
             program.end(code)
 
     threading.Thread(target=serve_tests, daemon=True).start()
-    program.run_worker()
+    # Whoever ends the tests' whole group ends this too; its directory is to go with it.
+    signal.signal(signal.SIGTERM, lambda number, frame: program.end(EXIT_FAILED))
+    try:
+        program.run_worker()
+    finally:
+        program.end(EXIT_FAILED)
 
 
 if __name__ == "__main__":

@@ -110,6 +110,9 @@ class AnswerBody:
         elif self.framing.kind == "close":
             while data := self._reader.read_some():
                 yield data
+            # Our own shutting down of the socket reads like the worker's end.
+            if self._lifeline.is_cut:
+                raise AnswerBroken("nobody waits for the rest of its answer")
         else:
             left = self.framing.length
             while left:

@@ -148,7 +148,8 @@ def _serve(settings: Settings) -> int:
         print("\nStopping; press Ctrl-C again to end at once.", file=sys.stderr)
         cut = client.stop(settings.drain)
         if cut:
-            print(f"{cut} requests were still running after {settings.drain:g} s and were cut.", file=sys.stderr)
+            were = "1 request was" if cut == 1 else f"{cut} requests were"
+            print(f"{were} still running after {settings.drain:g} s and cut.", file=sys.stderr)
     finally:
         client.stop()
     return OK

@@ -141,10 +141,16 @@ class VastClient:
         """
         with self._lock:
             server, self._server = self._server, None
-            cut = server.stop(drain) if server is not None else 0
-            self._resources.close()
-            self._stopped.set()
-        return cut
+            try:
+                return server.stop(drain) if server is not None else 0
+            except KeyboardInterrupt:
+                # A second Ctrl-C ends the drain. What is cut by it is to be seen as cut all the same.
+                if server is not None:
+                    server.stop()
+                raise
+            finally:
+                self._resources.close()
+                self._stopped.set()
 
     def run_forever(self) -> None:
         """Start, and return when :meth:`stop` is called from another thread, or on Ctrl-C in the main thread."""

@@ -66,8 +66,6 @@ def find_account(settings: Settings, console: Console) -> tuple[AccountKey, list
         try:
             return candidate, console.endpoints(candidate.key)
         except AuthenticationError as problem:
-            if candidate.certain:
-                raise
             refused = problem
     if refused is not None:
         raise refused

@@ -71,6 +71,7 @@ class ClientConnection:
         self._reader = SocketReader(sock)
         self._lifeline: Lifeline | None = None
         self._busy = False
+        self.was_cut = False
 
     def serve(self) -> None:
         """Answer requests until the client or the proxy ends the connection."""
@@ -97,13 +98,12 @@ class ClientConnection:
         if not self._busy:
             self._hang_up()
 
-    def cut(self) -> bool:
-        """End the connection now. Returns whether a request was in progress."""
-        busy, lifeline = self._busy, self._lifeline
+    def cut(self) -> None:
+        """End the connection now. Once its thread has ended, ``was_cut`` tells whether an answer was lost by it."""
+        lifeline = self._lifeline
         if lifeline is not None:
             lifeline.cut()
         self._hang_up()
-        return busy
 
     def _hang_up(self) -> None:
         # The receiving half alone: an answer that is being written may still say that it breaks off.
@@ -121,11 +121,11 @@ class ClientConnection:
             head = parse_request_head(block)
             framing = request_framing(head)
         except TimeoutError:
+            if self._reader.buffered:
+                self._refuse(MessageError(f"The head was not complete within {self._limits.head_timeout:g} s.", 408))
             return False
         except MessageError as malformed:
-            _log.info("A request was refused: %s", malformed)
-            Reply(self._socket).error(BadRequest(str(malformed), status=malformed.status))
-            self._linger()
+            self._refuse(malformed)
             return False
         record = Record(next(self._service.numbers), head.method, head.target.partition("?")[0])
         keep_alive = keeps_alive(head.minor, head.fields) and not self._service.stopping
@@ -135,6 +135,11 @@ class ClientConnection:
         finally:
             self._busy = False
             _log.info("%s", record.line())
+
+    def _refuse(self, malformed: MessageError) -> None:
+        _log.info("A request was refused: %s", malformed)
+        Reply(self._socket).error(BadRequest(str(malformed), status=malformed.status))
+        self._linger()
 
     def _answer(self, head: RequestHead, framing: Framing, reply: Reply, record: Record) -> bool:
         body_is_read = framing == NO_BODY
@@ -159,6 +164,7 @@ class ClientConnection:
             self._carry_out(ClientRequest.read(head, cost, body), reply, record)
         except ClientGone:
             record.outcome = "left"
+            self.was_cut = self._service.stopping
             return False
         except VespaError as problem:
             self._fail(problem, reply, record, body_is_read=body_is_read)
@@ -176,6 +182,8 @@ class ClientConnection:
         record.outcome, record.detail = ("broken" if reply.started else "refused"), f"{problem.code}: {problem.message}"
         if not reply.started:
             record.begin(problem.status)
+        elif record.status is None:
+            record.begin(200)  # a heartbeat had begun the answer
         reply.keep_alive = reply.keep_alive and body_is_read and not self._service.stopping
         reply.fail(problem)
         if not body_is_read:
@@ -190,6 +198,7 @@ class ClientConnection:
         except ClientGone:
             if not self._service.stopping:
                 raise
+            self.was_cut = True
             raise ShuttingDown("The proxy was stopped before the answer was complete.", retry_after=_RETRY_AFTER) from None
         finally:
             self._lifeline = None

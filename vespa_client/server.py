@@ -55,7 +55,8 @@ class ProxyServer:
         self._service = Service(settings, access, runner, self._watcher, itertools.count(1))
         self._most = settings.max_connections
         self._connections: set[ClientConnection] = set()
-        self._changed = threading.Condition()  # guards _connections; told when one ends
+        self._turned_away = 0
+        self._changed = threading.Condition()  # guards the two above; told when a connection ends
         self._told_out_of_files = -_OUT_OF_FILES_LOG
         try:
             self._listeners = listen(settings.host, settings.port, self._serve)
@@ -84,18 +85,23 @@ class ProxyServer:
             for connection in self._connections:
                 connection.close_if_idle()
             self._changed.wait_for(lambda: not self._connections, seconds)
-            cut = [connection for connection in self._connections if connection.cut()]
+            late = list(self._connections)
+            for connection in late:
+                connection.cut()
             ended = self._changed.wait_for(lambda: not self._connections, _JOIN_SECONDS)
         if not ended:
             _log.warning("%d connections were still open at the end.", len(self._connections))
         self._watcher.stop()
-        return len(cut)
+        # Asked when all is over: a client can have its whole answer before the thread that wrote it has noticed.
+        return sum(connection.was_cut or connection in self._connections for connection in late)
 
     def _serve(self, sock: socket.socket) -> None:
         """A connection's whole life, in its own thread."""
         connection = ClientConnection(sock, self._service)
         with self._changed:
-            is_one_too_many = len(self._connections) >= self._most
+            # Those that are being turned away take no place, however long they take to go.
+            is_one_too_many = len(self._connections) - self._turned_away >= self._most
+            self._turned_away += is_one_too_many
             self._connections.add(connection)
         try:
             if is_one_too_many:
@@ -104,6 +110,7 @@ class ProxyServer:
                 connection.serve()
         finally:
             with self._changed:
+                self._turned_away -= is_one_too_many
                 self._connections.discard(connection)
                 self._changed.notify_all()
 

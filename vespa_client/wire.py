@@ -42,7 +42,7 @@ class SocketReader:
 
         ``seconds`` bounds the time from the first byte to the last. Raises :class:`MessageError` for a head that is too
         long, has a line that ends in LF alone, or stops half way; :class:`OSError`, and :class:`TimeoutError` when the
-        time is over.
+        time is over: ``buffered`` is what has come by then.
         """
         data = self.buffered or self._socket.recv(RECEIVE_SIZE)
         if not data:
@@ -67,6 +67,7 @@ class SocketReader:
             if _BARE_LF.search(data, max(0, start - 1)):
                 raise MessageError("A line of the head ends in LF alone; lines end in CRLF.")
             start = max(0, len(data) - 3)
+            self.buffered = data
             if deadline is not None:
                 left = deadline - time.monotonic()
                 if left <= 0:

@@ -84,8 +84,10 @@ def draw_plan(number: int, source: Random) -> Plan:
 
 def draw_short_plan(number: int, source: Random) -> Plan:
     """One request of the time in which each worker is a new one."""
-    method, kind = source.choice((("POST", "plain"), ("GET", "GET")))
-    return Plan(number, "plain" if kind == "plain" else "GET", method, announces_close=source.random() < 0.1)
+    announces_close = source.random() < 0.1
+    if source.random() < 0.5:
+        return Plan(number, "GET", "GET", announces_close=announces_close)
+    return Plan(number, announces_close=announces_close)
 
 
 def _dressed(plan: Plan, source: Random) -> Plan:

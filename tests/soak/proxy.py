@@ -20,6 +20,7 @@ _ADDRESS = re.compile(r"Listening on: http://127\.0\.0\.1:([0-9]+)")
 _RECORD = re.compile(r"[0-9]{2}:[0-9]{2}:[0-9]{2} ")
 _COMPLAINTS = ("Traceback", "please report", "Warning")
 _END_SECONDS = 20.0
+_LARGE_BLOCK = 1 << 18
 
 
 class Footprint(NamedTuple):
@@ -42,6 +43,8 @@ class Proxy:
         for name in list(env):
             if name.upper().endswith("_PROXY") or (name.startswith(("VAST_", "VESPA_")) and name not in mine):
                 del env[name]
+        # glibc keeps freed large blocks, now more, now less: told not to, memory is what is in use, and a leak shows early.
+        env["MALLOC_MMAP_THRESHOLD_"] = str(_LARGE_BLOCK)
         with self.log.open("wb") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "vespa_client", "--port", "0", *arguments],

@@ -43,7 +43,7 @@ _NOTICED_SECONDS = 15.0
 _QUIET_SECONDS = 5.0
 _MOST_GROWTH = 1.1
 # A short run is over before memory is warm.
-_MOST_GROWTH_COLD = 1.6
+_MOST_GROWTH_COLD = 1.3
 _MOST_NEW_SOCKETS = 20
 
 
@@ -179,7 +179,7 @@ class Soak:
         mixed = [footprint for name, footprint in self._footprints.items() if name.startswith("mixed")]
         settled = mixed[len(mixed) // 4 :]
         early, late = settled[: (len(settled) + 1) // 2], settled[len(settled) // 2 :]
-        # The least of some rounds: after large bodies the allocator keeps now more, now less, and a leak raises the least too.
+        # The least of some rounds: how much stays of the last large bodies is chance, and a leak raises the least too.
         growth = min(one.memory for one in late) / min(one.memory for one in early)
         more = statistics.median(one.sockets for one in late) - statistics.median(one.sockets for one in early)
         memory = " ".join(f"{one.memory / 2**20:.0f}" for one in mixed)

@@ -109,7 +109,7 @@ class Verdict:
         if not self._broke(entry):
             return ""
         if seen.own_error == "worker_answer_broken" and seen.status == 502:
-            return "502, the worker hung up"
+            return "502, the worker hung up" if entry.runs else "502, the worker ended the connection as it came"
         if seen.status and not seen.is_whole:
             if plan.events and seen.status == 200 and not seen.has_error_event:
                 self._breach("broken without an error event", entry)
