@@ -72,9 +72,7 @@ def test_all_polls_of_a_waiting_are_for_one_place(proxy: VastClient, sandbox: Sa
 
 
 @pytest.mark.usefixtures("impatient")
-def test_the_place_of_a_client_that_left_while_waiting_is_not_used_again(
-    proxy: VastClient, sandbox: Sandbox, log: Log
-) -> None:
+def test_the_place_of_a_client_that_left_while_waiting_is_not_used_again(proxy: VastClient, sandbox: Sandbox, log: Log) -> None:
     sandbox.autoscaler.cold()
     with connect(proxy.url) as leaving:
         leaving.send(post())

@@ -83,22 +83,34 @@ def passed_by(log: str, *, late: bool = False) -> Cell:
 
 def lost(log: str) -> Cell:
     """The worker may have run it: 502, and it isn't sent again."""
-    return Cell("502, not sent again", 502, 1, f"refused: worker_answer_broken: The worker {{worker}} took the request, and then: {log}")
+    return Cell(
+        "502, not sent again", 502, 1, f"refused: worker_answer_broken: The worker {{worker}} took the request, and then: {log}"
+    )
 
 
 def late(log: str = "no answer came within") -> Cell:
     """The worker may have run it: 504, and it isn't sent again."""
-    return Cell("504, not sent again", 504, 1, f"refused: worker_timeout: The worker {{worker}} took the request, and then: {log}", True)
+    return Cell(
+        "504, not sent again", 504, 1, f"refused: worker_timeout: The worker {{worker}} took the request, and then: {log}", True
+    )
 
 
 def cut(log: str) -> Cell:
     """The answer had begun: the client sees that it breaks off."""
-    return Cell("visibly broken", 200, 1, f"broken: worker_answer_broken: The worker {{worker}} was lost inside its answer: {log}")
+    return Cell(
+        "visibly broken", 200, 1, f"broken: worker_answer_broken: The worker {{worker}} was lost inside its answer: {log}"
+    )
 
 
 def cut_late() -> Cell:
     """The answer had begun and fell silent: the client sees that it breaks off."""
-    return Cell("visibly broken", 200, 1, "broken: worker_timeout: The worker {worker} was lost inside its answer: its answer fell silent", True)
+    return Cell(
+        "visibly broken",
+        200,
+        1,
+        "broken: worker_timeout: The worker {worker} was lost inside its answer: its answer fell silent",
+        True,
+    )
 
 
 def whole() -> Cell:
@@ -382,10 +394,14 @@ AUTOSCALER: dict[str, Row] = {
 
 def said(log: str, *, tries: int = 1, late: bool = False) -> Cell:
     """The key can't be renewed now: 502 that says what is wrong with the console; the next request tries anew."""
-    return Cell("502 that names the console", 502, tries, f"refused: network_error: The console at {{url}} can't be {log}", late)
+    return Cell(
+        "502 that names the console", 502, tries, f"refused: network_error: The console at {{url}} can't be {log}", late
+    )
 
 
-NO_LIST = Cell("502 that names the console", 502, 1, "refused: console_error: The console at {url} answered with something that is no list")
+NO_LIST = Cell(
+    "502 that names the console", 502, 1, "refused: console_error: The console at {url} answered with something that is no list"
+)
 
 CONSOLE: dict[str, Row] = {
     REFUSES: {
@@ -516,7 +532,9 @@ MATRIX = {"worker": WORKER, "autoscaler": AUTOSCALER, "console": CONSOLE}
 def count_of_cells() -> dict[str, Counter[str]]:
     """How many cells of each table have which outcome."""
     return {
-        part: Counter("makes no sense" if isinstance(cell, NoSense) else cell.outcome for row in table.values() for cell in row.values())
+        part: Counter(
+            "makes no sense" if isinstance(cell, NoSense) else cell.outcome for row in table.values() for cell in row.values()
+        )
         for part, table in MATRIX.items()
     }
 
@@ -527,7 +545,10 @@ def test_the_matrix_has_every_cell(part: str) -> None:
     for fault, row in MATRIX[part].items():
         assert tuple(row) == STAGES, fault
     counted = count_of_cells()[part]
-    print(f"{part}: {sum(counted.values())} cells: " + ", ".join(f"{number} {outcome}" for outcome, number in counted.most_common()))
+    print(
+        f"{part}: {sum(counted.values())} cells: "
+        + ", ".join(f"{number} {outcome}" for outcome, number in counted.most_common())
+    )
 
 
 @pytest.fixture(scope="module")

@@ -93,9 +93,7 @@ def test_there_are_none_unless_asked_for(proxy: VastClient, worker: RawWorker) -
     [post(b"{}"), post(b'{"stream": false}'), post(b'{"messages": [{"stream": true}]}'), post(STREAM, version="1.0")],
     ids=["no stream", "stream: false", "deeper", "HTTP/1.0"],
 )
-def test_whoever_asked_for_no_event_stream_hears_nothing(
-    beating: VastClient, worker: RawWorker, request_bytes: bytes
-) -> None:
+def test_whoever_asked_for_no_event_stream_hears_nothing(beating: VastClient, worker: RawWorker, request_bytes: bytes) -> None:
     with connect(beating.url) as client:
         client.send(request_bytes)
         peer, _ = worker.request()
