@@ -33,10 +33,10 @@ RANKS = """
     transport trust
     connection
     body tcp kept
-    reply request proxies record failures
+    reply request access proxies record failures
     envelope headers wire
     http1 lifeline settings
-    errors
+    errors addresses redaction
 """
 # The sandbox stands beside: it knows nothing of the package, and is known to these alone.
 SANDBOX_USERS = {"client", "cli"}

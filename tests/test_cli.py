@@ -251,7 +251,9 @@ class TestFlags:
         "instance": ("alpha", "alpha"),
         "ca_file": ("company.pem", "company.pem"),
         "sandbox_backend": ("http://localhost:11434", "http://localhost:11434"),
+        "proxy_key": ("k3", "k3"),
     }
+    REPEATED = {"cors_origin": ("https://one.example", "app://two")}  # noqa: RUF012
 
     @pytest.mark.parametrize("name", list(settings_table()))
     def test_each_setting_has_its_flag(self, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
@@ -262,7 +264,8 @@ class TestFlags:
         if setting.is_switch:
             arguments, expected = [flag], True
         elif setting.repeatable:
-            arguments, expected = [flag, "X-One", flag, "X-Two"], ("X-One", "X-Two")
+            expected = self.REPEATED.get(name, ("X-One", "X-Two"))
+            arguments = [flag, expected[0], flag, expected[1]]
         else:
             text, expected = self.SAMPLES.get(name, ("17", 17))
             arguments = [flag, text]

@@ -85,9 +85,7 @@ def send_raw(url: str, data: bytes) -> socket.socket:
 def post_raw(sandbox: Sandbox, web: requests.Session, path: str, payload: Any) -> socket.socket:
     url, auth = assigned(sandbox, web)
     body = json.dumps({"auth_data": auth, "payload": payload}).encode()
-    return send_raw(
-        url, b"POST %b HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%b" % (path.encode(), len(body), body)
-    )
+    return send_raw(url, b"POST %b HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n%b" % (path.encode(), len(body), body))
 
 
 # The sandbox as a whole
@@ -395,9 +393,7 @@ def test_large_payload(sandbox: Sandbox, web: requests.Session) -> None:
 
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize("how", ["close", "reset"])
-def test_a_client_that_leaves_is_noticed_while_the_model_is_silent(
-    web: requests.Session, stream: bool, how: str
-) -> None:
+def test_a_client_that_leaves_is_noticed_while_the_model_is_silent(web: requests.Session, stream: bool, how: str) -> None:
     with Sandbox(token_delay=HOUR) as sandbox:
         sock = post_raw(sandbox, web, "/v1/chat/completions", {**HELLO, "stream": stream})
         sandbox.model.wait_for(lambda requests: requests)
@@ -485,9 +481,7 @@ def broken(request: Request) -> Iterator[bytes]:
 
 def test_answers_can_be_framed_in_each_way(sandbox: Sandbox, web: requests.Session) -> None:
     def received(method: str = "GET", version: str = "1.1") -> tuple[str, bytes]:
-        sock = send_raw(
-            sandbox.worker.url, f"{method} / HTTP/{version}\r\nHost: x\r\nConnection: close\r\n\r\n".encode()
-        )
+        sock = send_raw(sandbox.worker.url, f"{method} / HTTP/{version}\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
         with sock:
             head, _, body = b"".join(iter(lambda: sock.recv(65536), b"")).partition(b"\r\n\r\n")
             return head.decode(), body
@@ -582,9 +576,7 @@ def test_request_bodies_chunked_expected_and_pipelined(sandbox: Sandbox) -> None
     assert received.count(b"Hello, sandbox!") == 2
 
 
-@pytest.mark.parametrize(
-    "garbage", [b"x\r\n\r\n", b"GET / HTTP/1.1\r\nno colon\r\n\r\n", b"\x16\x03\x01 tls\n\n", b"GET /"]
-)
+@pytest.mark.parametrize("garbage", [b"x\r\n\r\n", b"GET / HTTP/1.1\r\nno colon\r\n\r\n", b"\x16\x03\x01 tls\n\n", b"GET /"])
 def test_garbage_is_refused_quietly(sandbox: Sandbox, garbage: bytes, caplog: pytest.LogCaptureFixture) -> None:
     with send_raw(sandbox.model.url, garbage) as sock:
         sock.shutdown(socket.SHUT_WR)
@@ -753,9 +745,7 @@ def test_models(gpt: openai.OpenAI, claude: anthropic.Anthropic) -> None:
 
 
 def test_chat(gpt: openai.OpenAI) -> None:
-    answer = gpt.chat.completions.create(
-        model="llama-2-7b", messages=[{"role": "system", "content": "Be kind."}, *MESSAGES]
-    )
+    answer = gpt.chat.completions.create(model="llama-2-7b", messages=[{"role": "system", "content": "Be kind."}, *MESSAGES])
     assert (answer.model, answer.object, len(answer.choices)) == ("llama-2-7b", "chat.completion", 1)
     assert (answer.choices[0].message.content, answer.choices[0].finish_reason) == (SAYS, "stop")
     assert answer.usage is not None
@@ -863,9 +853,7 @@ def test_anthropic(claude: anthropic.Anthropic) -> None:
     assert (answer.model, answer.stop_reason, answer.stop_sequence) == ("claude", "end_turn", None)
     assert answer.usage.input_tokens == count_tokens(["Be kind.", "Hello, sandbox!"])
     assert answer.usage.output_tokens == count_tokens([SAYS])
-    assert claude.messages.count_tokens(model="claude", messages=MESSAGES).input_tokens == count_tokens(
-        ["Hello, sandbox!"]
-    )
+    assert claude.messages.count_tokens(model="claude", messages=MESSAGES).input_tokens == count_tokens(["Hello, sandbox!"])
     assert claude.messages.create(model="m", max_tokens=1, messages=MESSAGES).stop_reason == "max_tokens"
     stopped = claude.messages.create(model="m", max_tokens=9, messages=MESSAGES, stop_sequences=[" the"])
     assert (stopped.stop_reason, stopped.stop_sequence) == ("stop_sequence", " the")

@@ -221,7 +221,8 @@ def test_every_setting_has_a_help_text_and_a_default_that_it_takes() -> None:
 
 
 def test_keys_and_only_keys_are_secret() -> None:
-    assert {name for name, (setting, _) in settings_table().items() if setting.secret} == {"api_key", "account_key"}
+    secret = {name for name, (setting, _) in settings_table().items() if setting.secret}
+    assert secret == {"api_key", "account_key", "proxy_key"}
 
 
 def test_the_keywords_for_type_checkers_are_the_settings() -> None:

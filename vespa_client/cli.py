@@ -158,7 +158,10 @@ def _serve(settings: Settings) -> int:
 def _announce(client: VastClient, settings: Settings) -> None:
     what = f"{client.endpoint_name} (sandbox: a stand-in, no GPU)" if settings.sandbox else client.endpoint_name
     print(f"{RULE}\n  Starting proxy for: {what}\n  Listening on: {client.url}\n{RULE}\n")
-    print(f'  OpenAI(base_url="{client.url}/v1", api_key="not-used")\n', flush=True)
+    if client.proxy_key and not settings.proxy_key:
+        print(f"  Other machines can ask: clients need this key: {client.proxy_key}\n")
+    key = "the proxy key" if client.proxy_key else "not-used"
+    print(f'  OpenAI(base_url="{client.url}/v1", api_key="{key}")\n', flush=True)
 
 
 def _is_incomplete(settings: Settings) -> bool:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import secrets
 import threading
 from collections.abc import Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from .addresses import is_loopback
 from .autoscaler import Autoscaler
 from .console import Console, Endpoint, find_endpoint
 from .errors import ConfigurationError, ConsoleError
@@ -17,8 +19,9 @@ from .exchange import Exchange
 from .heartbeat import Heartbeats
 from .keyring import Keyring
 from .proxies import OutboundProxies
+from .redaction import Redaction
 from .server import ProxyServer
-from .settings import Settings, replaced, resolve
+from .settings import NO_PROXY_KEY, Settings, replaced, resolve
 from .transport import TimeLimits, Transport
 from .trust import Trust
 from .worker import Workers
@@ -73,6 +76,7 @@ class VastClient:
         self._resources = contextlib.ExitStack()
         self._url: str | None = None
         self._endpoint_name = settings.endpoint
+        self._proxy_key: str | None = None
         self._stopped = threading.Event()
 
     def __repr__(self) -> str:
@@ -90,6 +94,14 @@ class VastClient:
     def endpoint_name(self) -> str | None:
         """The endpoint that requests go to, where it is known already."""
         return self._endpoint_name
+
+    @property
+    def proxy_key(self) -> str | None:
+        """The key that clients have to give as their ``api_key``; None where the proxy asks for none.
+
+        For a ``host`` beyond this machine, :meth:`start` makes one where none was given.
+        """
+        return self._proxy_key
 
     @property
     def is_running(self) -> bool:
@@ -113,9 +125,10 @@ class VastClient:
                 )
             if settings.debug:
                 _log.setLevel(logging.DEBUG)
-            server = _build(settings, resources)
+            proxy_key = _proxy_key(settings)
+            server = _build(settings, proxy_key, resources)
             server.start()
-            self._server, self._url = server, _address(settings.host, server.port)
+            self._server, self._url, self._proxy_key = server, _address(settings.host, server.port), proxy_key
             self._endpoint_name = settings.endpoint
             self._resources = resources.pop_all()
             self._stopped.clear()
@@ -179,6 +192,11 @@ class AsyncVastClient:
     def endpoint_name(self) -> str | None:
         """As :attr:`VastClient.endpoint_name`."""
         return self._client.endpoint_name
+
+    @property
+    def proxy_key(self) -> str | None:
+        """As :attr:`VastClient.proxy_key`."""
+        return self._client.proxy_key
 
     @property
     def is_running(self) -> bool:
@@ -303,7 +321,14 @@ def _open_console(settings: Settings, proxies: OutboundProxies) -> tuple[Console
     return console, transport, trust
 
 
-def _build(settings: Settings, resources: contextlib.ExitStack) -> ProxyServer:
+def _proxy_key(settings: Settings) -> str | None:
+    """The key to ask clients for: the one given, a new one where other machines could ask, or none."""
+    if settings.proxy_key is not None:
+        return None if settings.proxy_key.lower() == NO_PROXY_KEY else settings.proxy_key
+    return None if is_loopback(settings.host.strip("[]").lower()) else secrets.token_urlsafe(24)
+
+
+def _build(settings: Settings, proxy_key: str | None, resources: contextlib.ExitStack) -> ProxyServer:
     """The endpoint's parts, put together, and the server in front of them, which listens already.
 
     ``resources`` closes what they hold.
@@ -312,16 +337,19 @@ def _build(settings: Settings, resources: contextlib.ExitStack) -> ProxyServer:
     proxies = OutboundProxies()
     console, transport, trust = _open_console(settings, proxies)
     resources.callback(transport.close)
-    keyring = Keyring(settings, console)
+    redaction = Redaction([settings.api_key, settings.account_key, proxy_key])
+    _log.addFilter(redaction)
+    resources.callback(_log.removeFilter, redaction)
+    keyring = Keyring(settings, console, on_key=redaction.add)
     keyring.key()
     limits = TimeLimits(settings.connect_timeout, settings.timeout, settings.idle_timeout)
     to_workers = Transport(trust.workers, proxies)
     resources.callback(to_workers.close)
-    workers = Workers(to_workers, trust, limits, settings.forward_header)
+    workers = Workers(to_workers, trust, limits, settings.forward_header, require_tls=settings.require_tls)
     autoscaler = Autoscaler(settings.autoscaler, settings.endpoint, keyring, transport)
     heartbeats = Heartbeats(settings.heartbeat)
     resources.callback(heartbeats.close)
-    return ProxyServer(settings, Exchange(autoscaler, workers, heartbeats, settings))
+    return ProxyServer(settings, Exchange(autoscaler, workers, heartbeats, settings), proxy_key)
 
 
 def _address(host: str, port: int) -> str:

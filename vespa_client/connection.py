@@ -32,6 +32,8 @@ __all__ = ["OutboundRequest", "TLSSocket", "TimeLimits", "pools", "under_way"]
 
 _SEND_SLICE = 256 * 1024
 _SMALL_BODY = 64 * 1024
+# Answers such as 103 Early Hints that come before the answer.
+_MOST_INTERIM = 100
 
 
 class TimeLimits(NamedTuple):
@@ -218,7 +220,7 @@ class _OwnBytes(HTTPConnection):
         return now.acknowledged == before.acknowledged and (before.has_ended or now.received > before.received)
 
     def _read_head(self) -> ResponseHead | None:
-        while True:
+        for _ in range(_MOST_INTERIM):
             block = self._reader.read_head(under_way.limits.first_byte)
             if block is None:
                 return None
@@ -227,6 +229,7 @@ class _OwnBytes(HTTPConnection):
                 raise MessageError("it switched protocols without being asked")
             if head.status >= 200:
                 return head
+        raise MessageError("it sent interim answers without end")
 
 
 class TLSSocket(ssl.SSLSocket):

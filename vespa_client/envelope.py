@@ -90,7 +90,7 @@ def wrap(payload: bytes | bytearray, assignment: Mapping[str, Any]) -> Envelope:
 
 def sign_target(target: str, assignment: Mapping[str, Any]) -> str:
     """The target for GET, HEAD and DELETE: the assignment behind the query, which stays as the client wrote it."""
-    added = "&".join(f"serverless_{name}={quote(_query_text(assignment[name]), safe='')}" for name in AUTH_FIELDS)
+    added = "&".join(f"serverless_{name}={_quoted(assignment[name])}" for name in AUTH_FIELDS)
     _, mark, query = target.partition("?")
     # A question mark at the end of the query belongs to its last value.
     joint = "?" if not mark else "&" if query and not query.endswith("&") else ""
@@ -112,8 +112,9 @@ def json_text(value: Any) -> str:
     return json.dumps(value)
 
 
-def _query_text(value: Any) -> str:
-    return str(value) if isinstance(value, str) else json_text(value)
+def _quoted(value: Any) -> str:
+    # JSON can hold half a character (a lone surrogate), a query can't.
+    return quote(str(value) if isinstance(value, str) else json_text(value), safe="", errors="replace")
 
 
 def _parse(body: bytes | bytearray) -> Any:

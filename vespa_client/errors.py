@@ -20,6 +20,7 @@ __all__ = [
     "ConsoleError",
     "EndpointNotFound",
     "EndpointStopped",
+    "ForbiddenOrigin",
     "KeyFileUnusable",
     "MethodNotAllowed",
     "NetworkError",
@@ -27,9 +28,11 @@ __all__ = [
     "NoWorkerReady",
     "NotFound",
     "PortTaken",
+    "ProxyKeyMissing",
     "ShuttingDown",
     "TooManyConnections",
     "TwoFactorRequired",
+    "UnknownHost",
     "UnsupportedBody",
     "VespaError",
     "WorkerAnswerBroken",
@@ -131,6 +134,28 @@ class BadRequest(VespaError):
 
     status = 400
     code = "bad_request"
+
+
+class UnknownHost(BadRequest):
+    """The request is for a host name that isn't this proxy's: a DNS name may have been pointed here."""
+
+    status = 421
+    code = "unknown_host"
+
+
+class ForbiddenOrigin(BadRequest):
+    """A web page asked that isn't welcome."""
+
+    status = 403
+    code = "forbidden_origin"
+
+
+class ProxyKeyMissing(BadRequest):
+    """The proxy has a key of its own, and the request doesn't have it."""
+
+    status = 401
+    code = "proxy_key_missing"
+    hint = "Give the key of --proxy-key, or the one that the proxy showed at its start, as your SDK's api_key."
 
 
 class NotFound(VespaError):

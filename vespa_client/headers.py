@@ -30,6 +30,8 @@ _HOP_BY_HOP = frozenset(
     }
 )
 _SECRETS = frozenset({"authorization", "proxy-authorization", "cookie", "x-api-key", "api-key"})
+# Which pages may read an answer is between them and the proxy.
+_CORS_PREFIX = "access-control-"
 _OURS = frozenset({"host", "content-length", "expect", COST_HEADER})
 
 
@@ -50,7 +52,9 @@ def worker_fields(fields: Fields, forwarded: Collection[str] = (), *, envelope: 
 def answer_fields(fields: Fields) -> Fields:
     """The headers for the client, without those that say how the body is framed: the relay adds its own."""
     dropped = _HOP_BY_HOP | _named_by_connection(fields) | {"content-length", ERROR_HEADER.lower()}
-    return [(name, value) for name, value in fields if name.lower() not in dropped]
+    return [
+        (name, value) for name, value in fields if (lower := name.lower()) not in dropped and not lower.startswith(_CORS_PREFIX)
+    ]
 
 
 def field_value(fields: Fields, name: str) -> str:

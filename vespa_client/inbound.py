@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
+from .access import Access
 from .errors import BadRequest, ShuttingDown, TooManyConnections, VespaError
 from .hangup import HangupWatcher
 from .headers import field_value
@@ -53,6 +54,7 @@ class Service:
     """What all connections of one proxy share. ``numbers`` counts its requests; ``stopping`` says that it ends."""
 
     settings: Settings
+    access: Access
     runner: Runner
     watcher: HangupWatcher
     numbers: Iterator[int]
@@ -142,6 +144,13 @@ class ClientConnection:
     def _answer(self, head: RequestHead, framing: Framing, reply: Reply, record: Record) -> bool:
         body_is_read = framing == NO_BODY
         try:
+            visitor = self._service.access.check(head, self._local_address())
+            reply.added = visitor.answer_fields
+            if visitor.preflight is not None:
+                record.begin(204)
+                reply.begin(204, "No Content", visitor.preflight, None)
+                return reply.keep_alive and body_is_read
+            head = self._service.access.without_key(head)
             cost = check_head(head, framing, self._limits.max_body)
             if self._service.stopping:
                 raise ShuttingDown("The proxy is stopping.", retry_after=_RETRY_AFTER)
@@ -164,6 +173,10 @@ class ClientConnection:
             inside = VespaError("The proxy itself failed.", hint="Its log says where; please report it.")
             self._fail(inside, reply, record, body_is_read=body_is_read)
         return reply.keep_alive
+
+    def _local_address(self) -> str:
+        address: str = self._socket.getsockname()[0]
+        return address
 
     def _fail(self, problem: VespaError, reply: Reply, record: Record, *, body_is_read: bool) -> None:
         record.outcome, record.detail = ("broken" if reply.started else "refused"), f"{problem.code}: {problem.message}"

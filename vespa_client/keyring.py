@@ -42,11 +42,19 @@ _STOPPED = frozenset({"stopped", "suspended"})
 class Keyring:
     """One endpoint's key. Safe to share between threads; whoever needs a new key while one is fetched waits for it."""
 
-    def __init__(self, settings: Settings, console: Console, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        console: Console,
+        clock: Callable[[], float] = time.monotonic,
+        on_key: Callable[[str], None] = lambda key: None,
+    ) -> None:
+        """``on_key`` is told of each key that the console gives, and of the account key that it gave it for."""
         assert settings.endpoint is not None
         self._settings = settings
         self._console = console
         self._clock = clock
+        self._on_key = on_key
         self._endpoint_name = settings.endpoint
         self._lock = threading.Lock()  # guards the next five, and that a key is fetched once for all who wait
         self._key = settings.api_key
@@ -135,6 +143,7 @@ class Keyring:
     def _fetch(self) -> str:
         account, endpoints = find_account(self._settings, self._console)
         endpoint = find_endpoint(endpoints, self._endpoint_name)
+        self._on_key(account.key)
         if endpoint.api_key is None:
             raise ConsoleError(
                 f"The console has no key for the endpoint {self._endpoint_name!r}.",
@@ -145,6 +154,7 @@ class Keyring:
         if endpoint.api_key != self._key:
             self._fresh_until = self._clock() + _FRESH_SECONDS
         self._key = endpoint.api_key
+        self._on_key(endpoint.api_key)
         return endpoint.api_key
 
     def _refused(self) -> AuthenticationError:

@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+from .addresses import is_loopback
 from .errors import ConfigurationError
 
 __all__ = ["OutboundProxies"]
@@ -33,7 +34,7 @@ class OutboundProxies:
         Raises :class:`ConfigurationError` for a proxy of a kind that isn't spoken, or whose address is none.
         """
         proxy = self._by_scheme.get(scheme)
-        if proxy is None or _is_loopback(host):
+        if proxy is None or is_loopback(host.lower()):
             return None
         if any(_covers(entry, host.lower(), port) for entry in self._exceptions):
             return None
@@ -60,15 +61,6 @@ def _kind(proxy: str) -> str:
             hint="Set HTTPS_PROXY, HTTP_PROXY or ALL_PROXY to an address such as http://proxy.example:3128.",
         )
     return parts.scheme
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _covers(entry: str, host: str, port: int | None) -> bool:

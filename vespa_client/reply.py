@@ -44,6 +44,8 @@ class Reply:
         self._minor = minor
         self.keep_alive = keep_alive
         self.started = False
+        self.added: Fields = []
+        """What goes with every answer to this request, the worker's and ours."""
         self._writing = threading.Lock()  # guards the socket's sending half, and the fields below
         self._chunked = False
         self._has_body = True
@@ -113,6 +115,8 @@ class Reply:
     def error(self, problem: VespaError) -> None:
         """Answer with an error of the proxy's own."""
         fields = [("Allow", ", ".join(problem.allow))] if problem.allow else []
+        if problem.status == 401:
+            fields.append(("WWW-Authenticate", "Bearer"))
         self.begin_error(problem, problem.status, reason_of(problem.status), fields)
 
     def begin_error(self, problem: VespaError, status: int, reason: str, fields: Fields) -> None:
@@ -175,7 +179,7 @@ class Reply:
         if self._until_close:
             self.keep_alive = False
         lines = [f"HTTP/1.1 {status} {reason}"]
-        lines += [f"{name}: {value}" for name, value in fields]
+        lines += [f"{name}: {value}" for name, value in (*fields, *self.added)]
         if length is not None and status != 204:
             lines.append(f"Content-Length: {length}")
         if self._chunked:

@@ -19,9 +19,11 @@ import socket
 import threading
 import time
 
+from .access import Access
 from .hangup import HangupWatcher
 from .inbound import ClientConnection, Runner, Service
 from .listeners import Listener, listen
+from .request import METHODS
 from .settings import Settings
 
 __all__ = ["ProxyServer"]
@@ -37,10 +39,20 @@ _OUT_OF_FILES_LOG = 10.0
 class ProxyServer:
     """One proxy's side towards its clients."""
 
-    def __init__(self, settings: Settings, runner: Runner) -> None:
-        """Listen at once. Raises :class:`PortTaken`, :class:`ConfigurationError`."""
+    def __init__(self, settings: Settings, runner: Runner, proxy_key: str | None = None) -> None:
+        """Listen at once. With ``proxy_key``, clients have to know it.
+
+        Raises :class:`PortTaken`, :class:`ConfigurationError`.
+        """
+        access = Access(
+            settings.host,
+            allow_host=settings.allow_host,
+            cors_origin=settings.cors_origin,
+            proxy_key=proxy_key,
+            methods=METHODS,
+        )
         self._watcher = HangupWatcher()
-        self._service = Service(settings, runner, self._watcher, itertools.count(1))
+        self._service = Service(settings, access, runner, self._watcher, itertools.count(1))
         self._most = settings.max_connections
         self._connections: set[ClientConnection] = set()
         self._turned_away = 0

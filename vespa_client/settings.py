@@ -13,7 +13,17 @@ from urllib.parse import urlsplit
 
 from .errors import ConfigurationError
 
-__all__ = ["INSTANCES", "Instance", "Setting", "SettingKeywords", "Settings", "replaced", "resolve", "settings_table"]
+__all__ = [
+    "INSTANCES",
+    "NO_PROXY_KEY",
+    "Instance",
+    "Setting",
+    "SettingKeywords",
+    "Settings",
+    "replaced",
+    "resolve",
+    "settings_table",
+]
 
 
 @dataclass(frozen=True)
@@ -29,6 +39,10 @@ INSTANCES = {
     "alpha": Instance("https://alpha.vast.ai", "https://run-alpha.vast.ai"),
     "candidate": Instance("https://candidate.vast.ai", "https://run-candidate.vast.ai"),
 }
+
+
+NO_PROXY_KEY = "off"
+"""The ``proxy_key`` that says: ask nobody for one."""
 
 
 @dataclass(frozen=True)
@@ -114,6 +128,19 @@ def _header_name(value: str) -> str:
     return value
 
 
+def _host_name(value: str) -> str:
+    if not re.fullmatch(r"\[?[A-Za-z0-9._:-]+\]?", value):
+        raise ValueError("it takes a host's name alone, such as host.docker.internal")
+    return value
+
+
+def _origin(value: str) -> str:
+    origin = value.rstrip("/")
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*://[A-Za-z0-9*._:\[\]-]*", origin):
+        raise ValueError("it takes an origin, such as https://app.example.com or http://*.example.com:3000")
+    return origin
+
+
 def _switch(value: str) -> bool:
     return value.lower() not in ("", "0", "no", "off", "false")
 
@@ -170,6 +197,29 @@ class Settings:
         metavar="PATH",
         group="Vast.ai",
     )
+    allow_host: tuple[str, ...] = _setting(
+        (),
+        "a further name that clients may call the proxy by, such as host.docker.internal (repeatable)",
+        _host_name,
+        metavar="NAME",
+        repeatable=True,
+    )
+    cors_origin: tuple[str, ...] = _setting(
+        (),
+        "a web page's origin that may ask, such as https://*.example.com; those on this machine may anyway (repeatable)",
+        _origin,
+        metavar="ORIGIN",
+        repeatable=True,
+    )
+    # Made where the host is beyond loopback and none is given.
+    proxy_key: str | None = _setting(
+        None,
+        "a key that clients have to give as their api_key; one is made for a --host beyond this machine, unless 'off'",
+        _key,
+        metavar="KEY",
+        env="VESPA_PROXY_KEY",
+        secret=True,
+    )
     # A cold start takes from tens of seconds to many minutes; the OpenAI SDK's own limit is 600 s as well.
     wait: float = _setting(600.0, "seconds to wait for a worker while none is ready", _seconds, metavar="SECONDS")
     # Four workers in a row that can't be reached are no longer bad luck.
@@ -204,6 +254,9 @@ class Settings:
         _header_name,
         metavar="NAME",
         repeatable=True,
+    )
+    require_tls: bool = _setting(
+        False, "refuse workers without TLS, to whom prompts would cross the internet in the clear", _switch, group="Vast.ai"
     )
     sandbox: bool = _setting(
         False, "run against a Vast.ai on loopback, with a built-in model; no account needed", _switch, group="Sandbox"
@@ -248,6 +301,9 @@ class SettingKeywords(TypedDict, total=False):
     console_url: str | None
     instance: str
     ca_file: str | None
+    allow_host: tuple[str, ...]
+    cors_origin: tuple[str, ...]
+    proxy_key: str | None
     wait: float
     retries: int
     connect_timeout: float
@@ -261,6 +317,7 @@ class SettingKeywords(TypedDict, total=False):
     max_connections: int
     max_body: int
     forward_header: tuple[str, ...]
+    require_tls: bool
     sandbox: bool
     sandbox_backend: str | None
     debug: bool

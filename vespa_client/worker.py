@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from urllib.parse import urlsplit
 
+from .addresses import is_loopback
 from .autoscaler import Assignment
 from .envelope import BODY_METHODS, sign_target, wrap
 from .headers import worker_fields
@@ -18,17 +20,33 @@ __all__ = ["Workers"]
 
 # How long a worker that could not be reached is avoided. Short, since an endpoint may have no other one.
 _DEAD_SECONDS = 2.0
+_MOST_TOLD = 10_000
+
+_log = logging.getLogger("vespa_client")
 
 
 class Workers:
     """The workers of one endpoint, whichever they are. Safe to share between threads."""
 
-    def __init__(self, transport: Transport, trust: Trust, limits: TimeLimits, forwarded: tuple[str, ...] = ()) -> None:
-        """``forwarded`` names headers to let through that would be held back as possible secrets."""
+    def __init__(
+        self,
+        transport: Transport,
+        trust: Trust,
+        limits: TimeLimits,
+        forwarded: tuple[str, ...] = (),
+        *,
+        require_tls: bool = False,
+    ) -> None:
+        """``forwarded`` names headers to let through that would be held back as possible secrets.
+
+        With ``require_tls``, a worker without TLS is no worker.
+        """
         self._transport = transport
         self._trust = trust
         self._limits = limits
         self._forwarded = frozenset(name.lower() for name in forwarded)
+        self._require_tls = require_tls
+        self._told_in_clear: set[str] = set()
         self._lock = threading.Lock()  # guards _dead_until
         self._dead_until: dict[str, float] = {}
 
@@ -44,6 +62,16 @@ class Workers:
             self._dead_until = {known: until for known, until in self._dead_until.items() if now < until}
             self._dead_until[url] = now + _DEAD_SECONDS
 
+    def _say_in_clear(self, worker: str) -> None:
+        """Raises :class:`ConnectFailed` where that isn't borne; else warns, once a worker."""
+        if self._require_tls:
+            raise ConnectFailed("it offers no TLS, and --require-tls is set")
+        if worker not in self._told_in_clear:
+            if len(self._told_in_clear) >= _MOST_TOLD:
+                self._told_in_clear.clear()
+            self._told_in_clear.add(worker)
+            _log.warning("The worker %s has no TLS: prompts and answers cross the internet in the clear.", worker)
+
     def send(self, request: ClientRequest, assignment: Assignment, lifeline: Lifeline) -> Answer:
         """Send the client's request under the assignment, and return the answer's head, its body still to come.
 
@@ -57,9 +85,11 @@ class Workers:
             worker_fields(request.fields, self._forwarded, envelope=wrapped),
             wrap(request.payload, assignment.auth) if wrapped else None,
         )
-        secure = urlsplit(assignment.url).scheme == "https"
-        if secure:
+        parts = urlsplit(assignment.url)
+        if parts.scheme == "https":
             self._trust.ready()
+        elif not is_loopback(parts.hostname or ""):
+            self._say_in_clear(parts.netloc)
         try:
             return self._transport.exchange(outbound, self._limits, lifeline)
         except CertificateRefused as refused:

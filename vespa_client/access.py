@@ -1,0 +1,165 @@
+"""Who may ask: which names the proxy answers to, which web pages, and who knows the key. Pure.
+
+Every page in a person's browser can reach a port of their machine. What it can't do is choose the headers by which a
+browser says where a request comes from and whom it takes the proxy for (Fetch Standard, "HTTP extensions"; RFC 6454).
+"""
+
+from __future__ import annotations
+
+import hmac
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .addresses import is_loopback
+from .errors import BadRequest, ForbiddenOrigin, ProxyKeyMissing, UnknownHost
+from .headers import ERROR_HEADER, field_value
+from .http1 import Fields, RequestHead
+
+__all__ = ["Access", "Visitor"]
+
+_AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{0,5})?")
+# Pages that come out of an app on this machine: Electron, Tauri, editors, phones' web views, local files.
+_APP_SCHEMES = ("app", "tauri", "vscode-webview", "vscode-file", "capacitor", "file")
+_KEY_HEADERS = ("authorization", "x-api-key", "api-key")
+_WILDCARDS = {"0.0.0.0", "::"}
+_EXPOSED = f"{ERROR_HEADER}, Retry-After, x-should-retry"
+_TOKENS = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z, \t-]*")
+_PREFLIGHT_SECONDS = "600"
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """Where a request comes from. ``answer_fields`` go with every answer to it, errors included.
+
+    ``preflight`` is the answer to a preflight, which the proxy gives itself; None for any other request.
+    """
+
+    answer_fields: Fields
+    preflight: Fields | None = None
+
+
+class Access:
+    """The rules of one proxy. Safe to share between threads."""
+
+    def __init__(
+        self,
+        host: str,
+        *,
+        allow_host: Sequence[str] = (),
+        cors_origin: Sequence[str] = (),
+        proxy_key: str | None = None,
+        methods: Sequence[str] = (),
+    ) -> None:
+        """``host`` is the address bound; ``methods`` are what a preflight is told of."""
+        self._hosts = {_bare(name) for name in (host, *allow_host)} - _WILDCARDS
+        self._origins = [_origin_pattern(origin) for origin in cors_origin]
+        self._key = proxy_key.encode() if proxy_key else None
+        self._methods = ", ".join(methods)
+
+    def check(self, head: RequestHead, local_address: str) -> Visitor:
+        """Let the request in by where it comes from. ``local_address`` is this machine's address that it came to.
+
+        Raises :class:`UnknownHost`, :class:`ForbiddenOrigin`, :class:`BadRequest`.
+        """
+        self._check_host(head, local_address)
+        origin = self._welcome_origin(head)
+        if not origin:
+            return Visitor([])
+        is_preflight = head.method == "OPTIONS" and field_value(head.fields, "access-control-request-method")
+        return Visitor(_cors_fields(origin), self._preflight(head) if is_preflight else None)
+
+    def without_key(self, head: RequestHead) -> RequestHead:
+        """Let the request in by its key. Returns the head without the proxy's key, which is nobody else's business.
+
+        Raises :class:`ProxyKeyMissing`.
+        """
+        if self._key is None:
+            return head
+        kept = [(name, value) for name, value in head.fields if not self._is_key(name, value)]
+        if len(kept) == len(head.fields):
+            raise ProxyKeyMissing("This proxy asks for its key, and the request doesn't have it.")
+        return head._replace(fields=kept)
+
+    def _check_host(self, head: RequestHead, local_address: str) -> None:
+        hosts = [value for name, value in head.fields if name.lower() == "host"]
+        if len(hosts) > 1 or (not hosts and head.minor >= 1):
+            raise BadRequest("A request names its Host once.")
+        for authority in hosts:
+            match = _AUTHORITY.fullmatch(authority)
+            if not match:
+                raise BadRequest("The Host is no name and port.")
+            name = _bare(match[1])
+            if not (is_loopback(name) or name in self._hosts or name == local_address):
+                raise UnknownHost(
+                    f"This proxy doesn't go by the name {name!r}.",
+                    hint=f"If you call it so on purpose, as containers do, start it with --allow-host {name}.",
+                )
+
+    def _welcome_origin(self, head: RequestHead) -> str:
+        """The request's origin, or an empty string where it comes from no web page."""
+        origins = [value for name, value in head.fields if name.lower() == "origin"]
+        if not origins:
+            if field_value(head.fields, "sec-fetch-site").lower() == "cross-site":
+                raise ForbiddenOrigin(
+                    "A web page of another site may not ask this.",
+                    hint="If it is yours, have it use fetch(), and start the proxy with --cors-origin and its origin.",
+                )
+            return ""
+        origin = origins[0]
+        if len(origins) > 1 or not self._is_welcome(origin):
+            shown = origin if re.fullmatch(r"[!-~]{1,200}", origin) else "of this request"
+            raise ForbiddenOrigin(
+                f"The web page's origin {shown} may not ask this.",
+                hint=f"If the page is yours, start the proxy with --cors-origin {shown}.",
+            )
+        return origin
+
+    def _is_welcome(self, origin: str) -> bool:
+        if any(pattern.fullmatch(origin.lower()) for pattern in self._origins):
+            return True
+        scheme, separator, rest = origin.partition("://")
+        if not separator or not re.fullmatch(r"[!-~]*", rest):
+            return False
+        if scheme.lower() in _APP_SCHEMES:
+            return True
+        if scheme.lower() not in ("http", "https"):
+            return False
+        match = _AUTHORITY.fullmatch(rest)
+        return match is not None and is_loopback(_bare(match[1]))
+
+    def _is_key(self, name: str, value: str) -> bool:
+        lower = name.lower()
+        if lower not in _KEY_HEADERS or self._key is None:
+            return False
+        if lower == "authorization":
+            scheme, _, value = value.partition(" ")
+            if scheme.lower() != "bearer":
+                return False
+        return hmac.compare_digest(value.strip().encode("latin-1"), self._key)
+
+    def _preflight(self, head: RequestHead) -> Fields:
+        asked = field_value(head.fields, "access-control-request-headers")
+        fields = [("Access-Control-Allow-Methods", self._methods), ("Access-Control-Max-Age", _PREFLIGHT_SECONDS)]
+        if asked and _TOKENS.fullmatch(asked):
+            fields.append(("Access-Control-Allow-Headers", asked))
+        if field_value(head.fields, "access-control-request-private-network").lower() == "true":
+            fields.append(("Access-Control-Allow-Private-Network", "true"))
+        return fields
+
+
+def _bare(host: str) -> str:
+    return host.strip("[]").rstrip(".").lower()
+
+
+def _cors_fields(origin: str) -> Fields:
+    return [
+        ("Access-Control-Allow-Origin", origin),
+        ("Access-Control-Expose-Headers", _EXPOSED),
+        ("Vary", "Origin"),
+    ]
+
+
+def _origin_pattern(origin: str) -> re.Pattern[str]:
+    """``https://*.example.com`` as a pattern, in which ``*`` is one label or part of one."""
+    return re.compile(re.escape(origin.lower()).replace(r"\*", "[a-z0-9-]+"))

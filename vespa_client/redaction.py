@@ -1,0 +1,46 @@
+"""A second wall behind the rule that no key is ever logged: what gets past it is blotted out."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterable
+
+__all__ = ["Redaction"]
+
+_BLOT = "[secret]"
+_SIGNATURE = re.compile(r"""(signature["']?\s*[=:]\s*["']?)[A-Za-z0-9+/=%_-]{16,}""", re.IGNORECASE)
+# Shorter ones would blot out ordinary words.
+_SHORTEST = 6
+
+
+class Redaction(logging.Filter):
+    """A filter for a logger, that knows a proxy's secrets. Safe to share between threads."""
+
+    def __init__(self, secrets: Iterable[str | None] = ()) -> None:
+        super().__init__()
+        self._secrets: frozenset[str] = frozenset()
+        for secret in secrets:
+            self.add(secret)
+
+    def add(self, secret: str | None) -> None:
+        """A further secret; None and what is too short to be one are passed over."""
+        if secret is not None and len(secret) >= _SHORTEST:
+            self._secrets |= {secret}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Never drops a record; a traceback is blotted as well."""
+        text = record.getMessage()
+        clean = self.clean(text)
+        if clean != text:
+            record.msg, record.args = clean, None
+        if record.exc_info and not record.exc_text:
+            record.exc_text = self.clean(logging.Formatter().formatException(record.exc_info))
+        return True
+
+    def clean(self, text: str) -> str:
+        """The text without the secrets."""
+        for secret in self._secrets:
+            if secret in text:
+                text = text.replace(secret, _BLOT)
+        return _SIGNATURE.sub(rf"\1{_BLOT}", text) if "ignature" in text else text
