@@ -33,10 +33,10 @@ _SPARE_FILES = 256
 _INTRODUCTION = """\
 A local HTTP proxy for Vast.ai serverless endpoints: any SDK finds your endpoint at http://localhost:8010.
 
-  python -m vespa_client                                   asks for what it needs
-  python -m vespa_client --endpoint NAME --account-key KEY
-  python -m vespa_client --list                            shows your endpoints
-  python -m vespa_client --sandbox                         needs no account: a stand-in for Vast.ai on this machine
+  asks for what it needs        %(prog)s
+  starts with what it is told   %(prog)s --endpoint NAME --account-key KEY
+  shows your endpoints          %(prog)s --list
+  needs no account              %(prog)s --sandbox
 """
 _KEYS = """\
 Keys are looked for in this order: flags, environment, ~/.vast_api_key, and the file of the vastai command. Give them by

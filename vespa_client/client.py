@@ -124,6 +124,7 @@ class VastClient:
                     hint="Name one with --endpoint or VAST_ENDPOINT; --list shows those of your account.",
                 )
             if settings.debug:
+                resources.callback(_log.setLevel, _log.level)
                 _log.setLevel(logging.DEBUG)
             proxy_key = _proxy_key(settings)
             server = _build(settings, proxy_key, resources)

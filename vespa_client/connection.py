@@ -10,7 +10,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
@@ -260,6 +260,6 @@ class _SecurePool(_Pool, urllib3.HTTPSConnectionPool):
     ConnectionCls = _SecureOwnBytes  # type: ignore[assignment]
 
 
-def pools(kept: KeptConnections) -> dict[str, Callable[..., urllib3.HTTPConnectionPool]]:
+def pools(kept: KeptConnections) -> dict[str, Any]:
     """How a urllib3 pool manager makes the pools of a transport, by the scheme of their host."""
     return {"http": partial(_Pool, kept=kept), "https": partial(_SecurePool, kept=kept)}

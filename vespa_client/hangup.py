@@ -6,6 +6,7 @@ import contextlib
 import select
 import selectors
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,8 +19,6 @@ __all__ = ["HangupWatcher"]
 
 # A client that has sent more bytes already can't be watched for its end behind them; it is looked at this often.
 _TICK = 0.05
-# Linux alone tells of an end behind bytes that nobody has read.
-_END_BEHIND = getattr(select, "POLLRDHUP", 0)
 # A client that has closed its sending half is asked this often whether it still reads.
 _PROBE_SECONDS = 5.0
 
@@ -146,8 +145,8 @@ class _Watched:
 
 def _ends_behind(sock: socket.socket) -> bool:
     """Whether the peer has ended its sending behind the bytes that wait; False where the system doesn't tell."""
-    if not _END_BEHIND:
+    if sys.platform != "linux":
         return False
     poll = select.poll()
-    poll.register(sock, _END_BEHIND)
+    poll.register(sock, select.POLLRDHUP)
     return bool(poll.poll(0))

@@ -54,7 +54,7 @@ class Answer(requests.Response):
 
     def __init__(self, body: AnswerBody) -> None:
         # requests.Response.__init__ would make a cookie jar and a header dictionary that nobody here reads.
-        self._content = False  # type: ignore[assignment]
+        self._content = False
         self._content_consumed = False
         self._next = None
         self.history = []
