@@ -232,7 +232,11 @@ class TestFailures:
         assert (code, out) == (2, "")
         assert "--host 'nowhere.invalid' can't be listened on" in err
 
-    def test_the_callers_logging_is_left_as_it_was(self, account: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
+    @pytest.mark.parametrize("level", [logging.NOTSET, logging.ERROR])
+    def test_the_callers_logging_is_left_as_it_was(
+        self, account: Sandbox, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture, level: int
+    ) -> None:
+        caplog.set_level(level, "vespa_client")
         logger = logging.getLogger("vespa_client")
         before = (logger.level, list(logger.handlers))
         in_process(capsys, command(account, "--list", "--account-key", account.account_key, "--debug"))

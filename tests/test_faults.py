@@ -17,6 +17,7 @@ from typing import NamedTuple
 import pytest
 
 from vespa_client import VastClient
+from vespa_client.lifeline import Lifeline
 from vespa_client.sandbox import Sandbox
 from vespa_client.transport import TimeLimits
 
@@ -745,3 +746,59 @@ def test_a_console_that_fails(
                 # Once it is well again, so is the proxy.
                 front.mend()
                 assert ask(connected()).body == b"served"
+
+
+# What the matrix leaves open: the same worker twice, no worker at all, and how long a pause is.
+
+
+def test_a_worker_just_seen_dead_is_avoided_when_it_is_offered_again(
+    authority: Authority, sandbox: Sandbox, start_proxy: Callable[..., VastClient], tmp_path: Path, log: Log
+) -> None:
+    ca_file = str(authority.pem_file(tmp_path))
+    with Front(authority, lambda message: answer(b"served")) as dead:
+        dead.arm(RESET, BEFORE)
+        sandbox.autoscaler.workers[:] = [dead.url, dead.url, sandbox.worker.url]
+        with connect(start_proxy(ca_file=ca_file).url) as client:
+            assert ask(client).status != 502
+        assert dead.connections == 1
+    assert len(sandbox.autoscaler.routes) == 3
+    log.wait_for("was just seen dead; asking again")
+    assert len({json.loads(route.body).get("request_idx") for route in sandbox.autoscaler.routes[1:]}) == 1
+
+
+@pytest.mark.usefixtures("impatient")
+def test_when_no_worker_can_be_connected_to_in_time_it_is_a_504(
+    authority: Authority, sandbox: Sandbox, start_proxy: Callable[..., VastClient], tmp_path: Path
+) -> None:
+    proxy = start_proxy(ca_file=str(authority.pem_file(tmp_path)), connect_timeout=LIMIT, retries=2)
+    with Front(authority, lambda message: answer(b"served")) as hole, connect(proxy.url) as client:
+        hole.arm(BLACKHOLE, BEFORE)
+        sandbox.autoscaler.workers[:] = [hole.url]
+        asked = ask(client)
+        assert asked.status == 504
+        assert 3 * LIMIT * 0.9 <= asked.seconds < 3 * LIMIT + SOON
+        error = json.loads(asked.body)["error"]
+        assert error["code"] == "worker_unreachable"
+        assert error["message"].count(f"127.0.0.1:{hole.port}: no connection within {LIMIT:g} s") == 3
+        hole.mend()
+
+
+@pytest.mark.parametrize(
+    ("asked_for", "least", "most"), [("2", 2.0, 2.0), ("3600", 5.0, 5.0), ("soon", 0.0, 0.1), ("-1", 0.0, 0.1), ("", 0.0, 0.1)]
+)
+def test_a_workers_retry_after_is_respected_up_to_a_limit(
+    sandbox: Sandbox,
+    start_proxy: Callable[..., VastClient],
+    monkeypatch: pytest.MonkeyPatch,
+    asked_for: str,
+    least: float,
+    most: float,
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(Lifeline, "wait", lambda lifeline, seconds: pauses.append(seconds))
+    sandbox.worker.answer_with(429, b"full", [("Retry-After", asked_for)])
+    sandbox.worker.answer_with(200, b"served")
+    with connect(start_proxy().url) as client:
+        assert ask(client).body == b"served"
+    assert len(pauses) == 1
+    assert least <= pauses[0] <= most

@@ -165,7 +165,7 @@ def test_without_a_free_file_new_connections_wait_without_a_spin_and_are_served_
 # Time.
 
 
-@pytest.mark.parametrize("beginning", [b"GET /v1/x HTT", b"POST /v1/x HTTP/1.1\r\nHost: a\r\nX-Slow: "])
+@pytest.mark.parametrize("beginning", [b"GET /v1/x HTT", b"POST /v1/x HTTP/1.1\r\nHost: localhost\r\nX-Slow: "])
 def test_a_head_that_does_not_come_to_its_end_is_a_408(start_proxy: StartProxy, log: Log, beginning: bytes) -> None:
     with connect(start_proxy(head_timeout=SHORT).url) as client:
         started = time.monotonic()
@@ -194,7 +194,7 @@ def test_a_head_that_drips_has_one_limit_for_all_of_it(start_proxy: StartProxy) 
 def test_a_body_that_stops_is_a_408_and_no_worker_is_asked(start_proxy: StartProxy, sandbox: Sandbox) -> None:
     with connect(start_proxy(body_timeout=SHORT).url) as client:
         started = time.monotonic()
-        client.send(b"POST /v1/x HTTP/1.1\r\nHost: a\r\nContent-Length: 100\r\n\r\n{")
+        client.send(b"POST /v1/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{")
         got = client.message()
         assert SHORT <= time.monotonic() - started < SHORT + LONG / 2
         assert (got.status, got.one("x-vespa-error"), got.one("connection")) == (408, "bad_request", "close")
@@ -206,7 +206,7 @@ def test_a_body_that_drips_is_slow_and_no_more(start_proxy: StartProxy, worker: 
     with connect(start_proxy(body_timeout=4 * SHORT).url) as client:
         started = time.monotonic()
         body = b'"' + b"x" * 98 + b'"'
-        client.send(b"POST /v1/x HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(body))
+        client.send(b"POST /v1/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(body))
         for place in range(len(body)):
             client.send(body[place : place + 1])
             assert client.is_silent(SHORT / 20)

@@ -69,6 +69,7 @@ def build_parser() -> argparse.ArgumentParser:
     """The parser, made from the settings' own declarations."""
     parser = _Parser(
         prog=_program(),
+        usage="%(prog)s [flags]",
         description=_INTRODUCTION,
         epilog=_KEYS,
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -200,12 +201,13 @@ def _logging(debug: bool) -> Iterator[None]:
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
     _log.addHandler(handler)
+    level = _log.level
     _log.setLevel(logging.DEBUG if debug else logging.INFO)
     try:
         yield
     finally:
         _log.removeHandler(handler)
-        _log.setLevel(logging.NOTSET)
+        _log.setLevel(level)
 
 
 @contextlib.contextmanager
