@@ -81,7 +81,8 @@ def python(name: str, site: Site, ports: Sequence[int]) -> str:
 
 def free_ports(count: int) -> list[int]:
     """Ports that nobody listens on, outside of those that the system gives to outgoing connections."""
-    candidates = random.sample(range(12_000, 32_000), 200)
+    # Not from the seeded generator, which is the same in each process that runs tests.
+    candidates = random.SystemRandom().sample(range(12_000, 32_000), 200)
     return [port for port in candidates if is_free(port)][:count]
 
 

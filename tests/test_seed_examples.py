@@ -126,6 +126,7 @@ def terminal(script: str, **env: str) -> Iterator[Any]:
 def chat(url: str) -> str:
     """An answer through a proxy."""
     answer = requests.post(f"{url}/v1/chat/completions", json=seed.BODY, timeout=LONG)
+    assert answer.ok, answer.text
     text: str = answer.json()["choices"][0]["message"]["content"]
     return text
 
