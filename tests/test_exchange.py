@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import json
 import socket
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import requests
 
 from vespa_client import VastClient
 from vespa_client.sandbox import Sandbox
@@ -373,3 +375,13 @@ def test_nothing_is_routed_without_a_request(client: Peer, worker: RawWorker, sa
     assert client.is_silent(SHORT)
     assert sandbox.autoscaler.routes == []
     assert swap(client, worker, b"}", answer(b"served"))[1].body == b"served"
+
+
+def test_each_of_many_is_told_when_all_workers_are_dead(start_proxy: Callable[..., VastClient], sandbox: Sandbox) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        sandbox.autoscaler.workers[:] = [f"http://127.0.0.1:{nobody.getsockname()[1]}"]
+        url = start_proxy(retries=1).url
+        with concurrent.futures.ThreadPoolExecutor(12) as pool:
+            asked = [pool.submit(requests.get, f"{url}/v1/models", timeout=30) for _ in range(12)]
+            assert [one.result().status_code for one in asked] == [502] * 12

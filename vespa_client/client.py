@@ -303,7 +303,7 @@ def settings_in_use(settings: Settings) -> Iterator[Settings]:
         return
     from .sandbox import ENDPOINTS, Sandbox
 
-    names = [settings.endpoint] if settings.endpoint else ENDPOINTS
+    names = list(dict.fromkeys([*filter(None, [settings.endpoint]), *ENDPOINTS]))
     with Sandbox(settings.sandbox_backend, endpoints=names) as sandbox:
         yield replaced(
             settings,

@@ -32,6 +32,8 @@ TURNED_AWAY = frozenset({429, 502, 503, 504})
 _FIRST_PAUSE = 0.1
 # Between two questions while the autoscaler offers a worker that was just seen dead.
 _DEAD_PAUSE = 0.5
+# How long one request avoids it. Others' tries keep it dead, and where all workers are, each request has to find out.
+_MOST_AVOIDED = 2.0
 _LONGEST_PAUSE = 5.0
 # Each stale connection costs a try without being a worker's failure; there can't be many for one request.
 _MOST_STALE = 8
@@ -60,14 +62,18 @@ class Exchange:
         deadline = time.monotonic() + self._wait
         failures: list[str] = []
         timed_out = True
+        avoid_until = 0.0
         stale = 0
         while True:
             assignment = self._autoscaler.assign(record, request.cost, deadline, lifeline)
             record.worker = assignment.url.partition("://")[2]
-            if self._workers.is_dead(assignment.url):
+            now = time.monotonic()
+            if self._workers.is_dead(assignment.url) and now < min(avoid_until or now + _MOST_AVOIDED, deadline):
+                avoid_until = avoid_until or now + _MOST_AVOIDED
                 _log.debug("%s %s was just seen dead; asking again", record.name, record.worker)
                 lifeline.wait(random.uniform(0.5, 1.0) * _DEAD_PAUSE)
                 continue
+            avoid_until = 0.0
             _log.debug("%s sent to %s", record.name, assignment.url)
             try:
                 answer = self._workers.send(request, assignment, lifeline)

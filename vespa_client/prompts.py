@@ -47,13 +47,14 @@ def endpoint_list(endpoints: list[Endpoint]) -> str:
 
 
 def offer_port(host: str, port: int) -> int:
-    """The next port from ``port`` on that is free on ``host``."""
-    return next((free for free in range(port, min(port + 200, 65536)) if is_free(host, free)), 0)
+    """The next port from ``port`` on that is free on ``host``, or one after the usual one where none follows; else 0."""
+    candidates = (*range(port, min(port + 200, 65536)), *range(8010, 8210))
+    return next((free for free in candidates if is_free(host, free)), 0)
 
 
 def is_free(host: str, port: int) -> bool:
     """Whether a listener would get the port. Another program can still be faster."""
-    hosts = ["127.0.0.1", "::1"] if host in ("127.0.0.1", "localhost") else [host]
+    hosts = ["127.0.0.1", "::1"] if host in ("127.0.0.1", "localhost") else [host.strip("[]")]
     return all(_can_bind(name, port) for name in hosts)
 
 
