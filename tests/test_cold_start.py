@@ -81,7 +81,9 @@ def test_the_place_of_a_client_that_left_while_waiting_is_not_used_again(proxy: 
     left = places(sandbox)
     sandbox.autoscaler.warm()
     ask(proxy)
-    assert places(sandbox)[len(left) :] == [None]
+    # Counted, since the last question of the one that left may arrive late.
+    assert left.count(None) == 1
+    assert places(sandbox).count(None) == 2
     served = sandbox.worker.requests[0].auth_data
     assert served is not None
     assert served["request_idx"] not in left
