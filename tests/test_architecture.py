@@ -36,7 +36,7 @@ RANKS = """
     reply request access proxies record failures
     envelope headers wire
     http1 lifeline settings
-    errors addresses redaction
+    errors addresses redaction printable private_files
 """
 # The sandbox stands beside: it knows nothing of the package, and is known to these alone.
 SANDBOX_USERS = {"client", "cli"}
@@ -45,8 +45,19 @@ RUN_TIME_PACKAGES = {"requests", "urllib3"}
 TYPE_CHECKING_PACKAGES = {"typing_extensions"}
 
 # What these say about bytes must be right without a socket, a clock or a file.
-PURE = ("envelope", "errors", "headers", "http1", "request")
-PURE_IMPORTS = {"__future__", "codecs", "collections.abc", "dataclasses", "json", "re", "typing", "urllib.parse"}
+PURE = ("access", "addresses", "envelope", "errors", "headers", "http1", "request")
+PURE_IMPORTS = {
+    "__future__",
+    "codecs",
+    "collections.abc",
+    "dataclasses",
+    "hmac",
+    "ipaddress",
+    "json",
+    "re",
+    "typing",
+    "urllib.parse",
+}
 
 SPEAKS = {"cli", "prompts"}
 EXITS = {"cli", "__main__"}

@@ -29,6 +29,7 @@ from vespa_client.http1 import (
     parse_request_head,
     parse_response_head,
     request_framing,
+    request_hosts,
     response_framing,
 )
 
@@ -212,10 +213,10 @@ def test_another_major_version_is_a_505(version: str) -> None:
     assert problem.value.status == 505
 
 
-def test_the_preface_of_http_2_is_a_505() -> None:
-    with pytest.raises(MessageError) as problem:
+def test_the_preface_of_http_2_is_told_what_is_spoken_here() -> None:
+    with pytest.raises(MessageError, match=r"speaks HTTP/1\.1") as problem:
         parse_request_head(b"PRI * HTTP/2.0")
-    assert problem.value.status == 505
+    assert problem.value.status == 400
 
 
 def test_a_tls_handshake_is_told_that_this_port_speaks_http() -> None:
@@ -274,6 +275,24 @@ def test_a_target_that_is_no_path_is_refused(target: str) -> None:
 def test_nobody_tunnels_through_here(method: str) -> None:
     with pytest.raises(MessageError):
         request(start=f"{method} example.com:443 HTTP/1.1")
+
+
+@pytest.mark.parametrize("host", ["", "a b", "user@localhost", "localhost:80:80", "localhost/x", "[::1", "localhost,evil"])
+def test_a_host_that_is_none_is_refused(host: str) -> None:
+    with pytest.raises(MessageError, match="host"):
+        request_hosts(RequestHead("GET", "/", 1, [("Host", host)]))
+
+
+def test_a_host_is_named_once_and_may_be_missing_in_http_1_0() -> None:
+    for fields in ([], [("Host", "localhost"), ("host", "localhost")]):
+        with pytest.raises(MessageError, match="once"):
+            request_hosts(RequestHead("GET", "/", 1, fields))
+    assert request_hosts(RequestHead("GET", "/", 0, [])) == []
+
+
+def test_the_host_of_a_target_in_absolute_form_is_one_as_well() -> None:
+    head = request(start="GET http://[::1]:8010/v1 HTTP/1.1")
+    assert request_hosts(head) == ["x", "[::1]"]
 
 
 BAD_LINES = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import ssl
 import stat
 import threading
@@ -23,6 +24,9 @@ from vespa_client.settings import settings_table
 from vespa_client.trust import ROOT_PATH, Trust, cache_directory
 
 MODELS = "/v1/models"
+
+
+posix = pytest.mark.skipif(os.name != "posix", reason="Windows has no modes of files")
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +99,7 @@ def test_a_worker_under_the_consoles_root_is_served_and_the_root_is_cached(vast:
     (cached,) = cached_roots()
     assert own_home in cached.parents
     assert cached.read_bytes() == root
-    assert stat.S_IMODE(cached.stat().st_mode) == 0o644
+    assert stat.S_IMODE(cached.stat().st_mode) == 0o600
 
 
 def test_the_strict_check_that_python_3_13_turns_on_is_off(vast: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -284,6 +288,23 @@ def test_a_broken_cache_file_is_replaced(vast: Authority, rubbish: bytes) -> Non
         with client_for(sandbox) as client:
             assert ask(client).status_code == 200
         assert cached.read_bytes() == vast.pem
+
+
+@posix
+def test_a_root_that_somebody_else_could_have_planted_is_not_trusted(
+    vast: Authority, stranger: Authority, caplog: pytest.LogCaptureFixture
+) -> None:
+    with secure_sandbox(vast.server(), vast.pem) as sandbox:
+        with client_for(sandbox) as client:
+            assert ask(client).status_code == 200
+        (cached,) = cached_roots()
+        cached.write_bytes(stranger.pem)
+        cached.chmod(0o666)
+        with client_for(sandbox) as client:
+            assert ask(client).status_code == 200
+        assert "not taken from the cache" in caplog.text
+        assert cached.read_bytes() == vast.pem
+        assert stat.S_IMODE(cached.stat().st_mode) == 0o600
 
 
 def test_a_cache_that_cannot_be_written_is_no_failure(vast: Authority, own_home: Path) -> None:

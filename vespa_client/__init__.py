@@ -16,6 +16,7 @@ from .errors import (
     PortTaken,
     VespaError,
 )
+from .printable import PrintableLog
 
 __all__ = [
     "AsyncVastClient",
@@ -38,3 +39,4 @@ __version__ = "0.1.0"
 
 # Without a handler, Python prints warnings of a library to the program's standard error.
 logging.getLogger(__name__).addHandler(logging.NullHandler())
+logging.getLogger(__name__).addFilter(PrintableLog())

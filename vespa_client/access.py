@@ -7,18 +7,18 @@ browser says where a request comes from and whom it takes the proxy for (Fetch S
 from __future__ import annotations
 
 import hmac
+import ipaddress
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .addresses import is_loopback
-from .errors import BadRequest, ForbiddenOrigin, ProxyKeyMissing, UnknownHost
+from .errors import ForbiddenOrigin, ProxyKeyMissing, UnknownHost
 from .headers import ERROR_HEADER, field_value
-from .http1 import Fields, RequestHead
+from .http1 import Fields, MessageError, RequestHead, host_of, request_hosts
 
 __all__ = ["Access", "Visitor"]
 
-_AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{0,5})?")
 # Pages that come out of an app on this machine: Electron, Tauri, editors, phones' web views, local files.
 _APP_SCHEMES = ("app", "tauri", "vscode-webview", "vscode-file", "capacitor", "file")
 _KEY_HEADERS = ("authorization", "x-api-key", "api-key")
@@ -60,7 +60,7 @@ class Access:
     def check(self, head: RequestHead, local_address: str) -> Visitor:
         """Let the request in by where it comes from. ``local_address`` is this machine's address that it came to.
 
-        Raises :class:`UnknownHost`, :class:`ForbiddenOrigin`, :class:`BadRequest`.
+        Raises :class:`UnknownHost`, :class:`ForbiddenOrigin`, and :class:`MessageError` for a ``Host`` that is none.
         """
         self._check_host(head, local_address)
         origin = self._welcome_origin(head)
@@ -82,15 +82,9 @@ class Access:
         return head._replace(fields=kept)
 
     def _check_host(self, head: RequestHead, local_address: str) -> None:
-        hosts = [value for name, value in head.fields if name.lower() == "host"]
-        if len(hosts) > 1 or (not hosts and head.minor >= 1):
-            raise BadRequest("A request names its Host once.")
-        for authority in hosts:
-            match = _AUTHORITY.fullmatch(authority)
-            if not match:
-                raise BadRequest("The Host is no name and port.")
-            name = _bare(match[1])
-            if not (is_loopback(name) or name in self._hosts or name == local_address):
+        for host in request_hosts(head):
+            name = _bare(host)
+            if not (is_loopback(name) or name in self._hosts or name == _bare(local_address)):
                 raise UnknownHost(
                     f"This proxy doesn't go by the name {name!r}.",
                     hint=f"If you call it so on purpose, as containers do, start it with --allow-host {name}.",
@@ -125,8 +119,10 @@ class Access:
             return True
         if scheme.lower() not in ("http", "https"):
             return False
-        match = _AUTHORITY.fullmatch(rest)
-        return match is not None and is_loopback(_bare(match[1]))
+        try:
+            return is_loopback(_bare(host_of(rest)))
+        except MessageError:
+            return False
 
     def _is_key(self, name: str, value: str) -> bool:
         lower = name.lower()
@@ -149,7 +145,14 @@ class Access:
 
 
 def _bare(host: str) -> str:
-    return host.strip("[]").rstrip(".").lower()
+    """A name or an address in the one way of writing it that is compared."""
+    name = host.strip("[]").rstrip(".").lower()
+    try:
+        address = ipaddress.ip_address(name)
+    except ValueError:
+        return name
+    # What comes by IPv4 to a socket of both families has such an address (RFC 4291, 2.5.5.2).
+    return str(getattr(address, "ipv4_mapped", None) or address)
 
 
 def _cors_fields(origin: str) -> Fields:

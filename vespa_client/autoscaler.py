@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import logging
 import random
@@ -16,6 +17,7 @@ from .envelope import AUTH_FIELDS, JSONNumber, json_text
 from .errors import AutoscalerError, EndpointNotFound, NetworkError, NoWorkerReady
 from .keyring import Keyring
 from .lifeline import Lifeline
+from .printable import printable
 from .record import Record
 from .transport import CertificateRefused, OutboundRequest, TimeLimits, Transport, TransportError
 
@@ -29,7 +31,7 @@ _LARGEST_ANSWER = 2**20
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 5.0
 _RETRY_AFTER = 10
-_WORKER_URL = re.compile(r"https?://(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?/?", re.IGNORECASE)
+_WORKER_URL = re.compile(r"https?://(?:[A-Za-z0-9._-]+|\[(?P<ipv6>[0-9A-Fa-f:.]+)\])(?::[0-9]{1,5})?/?", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -158,8 +160,8 @@ class Autoscaler:
             record.request_idx = parsed["request_idx"]
         url = parsed.get("url")
         if not url:
-            return _NotReady(_printable(parsed.get("status")) or "no worker is ready")
-        if not isinstance(url, str) or not _WORKER_URL.fullmatch(url):
+            return _NotReady(_in_one_line(parsed.get("status")) or "no worker is ready")
+        if not isinstance(url, str) or not _is_worker_url(url):
             raise AutoscalerError("The autoscaler named a worker whose address is no plain http(s)://host:port.")
         auth = dict(parsed)
         # Older autoscalers leave it out; a worker wants it all the same.
@@ -170,6 +172,14 @@ class Autoscaler:
         return Assignment(url.rstrip("/"), {name: auth[name] for name in AUTH_FIELDS})
 
 
-def _printable(status: Any) -> str:
+def _is_worker_url(url: str) -> bool:
+    match = _WORKER_URL.fullmatch(url)
+    try:
+        return bool(match and ipaddress.IPv6Address(match["ipv6"] or "::") and urlsplit(url).port != 0)
+    except ValueError:
+        return False  # brackets around what is no address, or a port above 65535
+
+
+def _in_one_line(status: Any) -> str:
     text = status if isinstance(status, str) else "" if status is None else json_text(status)
-    return re.sub(r"[^ -~]+", " ", text).strip()[:500]
+    return printable(" ".join(text.split()))[:500]

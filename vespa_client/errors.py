@@ -48,12 +48,15 @@ _TYPES = {
     405: "invalid_request_error",
     408: "timeout_error",
     413: "request_too_large",
+    414: "invalid_request_error",
     415: "invalid_request_error",
     417: "invalid_request_error",
     421: "permission_error",
     429: "rate_limit_error",
+    431: "invalid_request_error",
     503: "overloaded_error",
     504: "timeout_error",
+    505: "invalid_request_error",
 }
 
 

@@ -25,12 +25,14 @@ __all__ = [
     "RequestHead",
     "ResponseHead",
     "encode_chunk",
+    "host_of",
     "keeps_alive",
     "last_chunk",
     "list_items",
     "parse_request_head",
     "parse_response_head",
     "request_framing",
+    "request_hosts",
     "response_framing",
 ]
 
@@ -45,13 +47,17 @@ _MAX_LENGTH_DIGITS = 18
 
 last_chunk = b"0\r\n\r\n"
 
+_HTTP2_PREFACE = "PRI * HTTP/2.0"
+
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _FIELD = re.compile(rf"({_TOKEN}):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)")
 _REQUEST_LINE = re.compile(rf"({_TOKEN}) ([!-~]+) HTTP/([0-9])\.([0-9])")
 _STATUS_LINE = re.compile(r"HTTP/1\.([0-9]) ([1-9][0-9]{2})(?: ([^\x00-\x08\x0a-\x1f\x7f]*))?")
 # RFC 3986, 3.3 and 3.4: pchar, "/" and "?"; a percent sign only with its two digits.
 _ORIGIN_FORM = re.compile(r"/(?:[A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-Fa-f]{2})*")
-_ABSOLUTE_FORM = re.compile(r"https?://[A-Za-z0-9._~!$&'()*+,;=:\[\]%-]+(/.*|\?.*|)", re.IGNORECASE)
+_ABSOLUTE_FORM = re.compile(r"https?://([^/?]*)(/.*|\?.*|)", re.IGNORECASE)
+# RFC 9110, 4.2 and 7.2, of RFC 3986's names those alone that the DNS, hosts files and containers have.
+_AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{0,5})?")
 _CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})(?:[ \t]*;[^\x00-\x08\x0a-\x1f\x7f]*)?")
 _TRAILER = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\x00-\x08\x0a-\x1f\x7f]*")
 
@@ -66,12 +72,16 @@ class MessageError(ValueError):
 
 
 class RequestHead(NamedTuple):
-    """A request's head. ``target`` is in origin form, byte for byte as sent, or ``*``; ``minor`` is HTTP/1's minor version."""
+    """A request's head. ``target`` is in origin form, byte for byte as sent, or ``*``; ``minor`` is HTTP/1's minor version.
+
+    ``authority`` is what stood before the path of a target in absolute form; None for one in origin form.
+    """
 
     method: str
     target: str
     minor: int
     fields: Fields
+    authority: str | None = None
 
 
 class ResponseHead(NamedTuple):
@@ -107,9 +117,12 @@ def parse_request_head(block: bytes) -> RequestHead:
             raise MessageError("This port speaks plain HTTP, and a TLS handshake came: use http:// in the address.")
         raise MessageError("The request line is not of the form 'METHOD /path HTTP/1.1'.")
     method, target, major, minor = match.groups()
+    if line == _HTTP2_PREFACE:
+        raise MessageError("This port speaks HTTP/1.1, and HTTP/2 came unasked: turn it off in the client.")
     if major != "1":
         raise MessageError(f"HTTP/{major}.{minor} isn't spoken here; use HTTP/1.1.", 505)
-    return RequestHead(method, _origin_form(method, target), min(int(minor), 1), _parse_fields(lines))
+    authority, target = _split_target(method, target)
+    return RequestHead(method, target, min(int(minor), 1), _parse_fields(lines), authority)
 
 
 def parse_response_head(block: bytes) -> ResponseHead:
@@ -123,6 +136,28 @@ def parse_response_head(block: bytes) -> ResponseHead:
         raise MessageError("the first line is no HTTP/1.1 status line")
     minor, status, reason = match.groups()
     return ResponseHead(min(int(minor), 1), int(status), reason or "", _parse_fields(lines))
+
+
+def request_hosts(head: RequestHead) -> list[str]:
+    """Whom the request is for, without ports: its ``Host``, and the authority of a target in absolute form.
+
+    Empty for HTTP/1.0 without a ``Host``. Raises :class:`MessageError` where there is no or more than one ``Host``, or one
+    that is no name (RFC 9112, 3.2).
+    """
+    authorities = [value for name, value in head.fields if name.lower() == "host"]
+    if len(authorities) > 1 or (not authorities and head.minor >= 1):
+        raise MessageError("A request names its Host once.")
+    if head.authority is not None:
+        authorities.append(head.authority)
+    return [host_of(authority) for authority in authorities]
+
+
+def host_of(authority: str) -> str:
+    """The host of ``host:port``, brackets included. Raises :class:`MessageError`."""
+    match = _AUTHORITY.fullmatch(authority)
+    if not match:
+        raise MessageError("The request's host is no name and port.")
+    return match[1]
 
 
 def request_framing(head: RequestHead) -> Framing:
@@ -275,17 +310,22 @@ class ChunkedDecoder:
         return position + len(line) + 2
 
 
-def _origin_form(method: str, target: str) -> str:
+def _split_target(method: str, target: str) -> tuple[str | None, str]:
+    """The authority, where the target has one, and the path and query."""
+    if method == "CONNECT":
+        raise MessageError("CONNECT asks for a tunnel, and this proxy leads to one endpoint alone.")
     if target == "*" and method == "OPTIONS":
-        return target
+        return None, target
+    authority = None
     absolute = _ABSOLUTE_FORM.fullmatch(target)
     if absolute:
         # RFC 9112, 3.2.2: served as if it had come in origin form; where it points to is never followed.
-        rest = absolute[1]
+        authority, rest = absolute.groups()
+        host_of(authority)
         target = rest if rest.startswith("/") else "/" + rest
     if not _ORIGIN_FORM.fullmatch(target):
         raise MessageError("The request target is no path and query by RFC 3986; percent-encode what isn't allowed in one.")
-    return target
+    return authority, target
 
 
 def _parse_fields(lines: list[str]) -> Fields:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from .access import Access
+from .access import Access, Visitor
 from .errors import BadRequest, ShuttingDown, TooManyConnections, VespaError
 from .hangup import HangupWatcher
 from .headers import field_value
@@ -82,15 +82,23 @@ class ClientConnection:
 
     def turn_away(self) -> None:
         """Answer that there are too many connections."""
-        problem = TooManyConnections(
+        problem: VespaError = TooManyConnections(
             f"More than {self._limits.max_connections} connections are open.",
             hint="Close some, or raise --max-connections.",
             retry_after=_RETRY_AFTER,
         )
         with contextlib.suppress(ClientGone, OSError, MessageError):
             self._socket.settimeout(_LINGER_SECONDS)
-            self._reader.read_head(_LINGER_SECONDS)
-            Reply(self._socket).error(problem)
+            block = self._reader.read_head(_LINGER_SECONDS)
+            if block is None:
+                return
+            head = parse_request_head(block)
+            reply = Reply(self._socket, head.method, head.minor)
+            try:
+                self._admit(head, reply)
+            except VespaError as unwelcome:
+                problem = unwelcome
+            reply.error(problem)
             self._linger()
 
     def close_if_idle(self) -> None:
@@ -144,8 +152,7 @@ class ClientConnection:
     def _answer(self, head: RequestHead, framing: Framing, reply: Reply, record: Record) -> bool:
         body_is_read = framing == NO_BODY
         try:
-            visitor = self._service.access.check(head, self._local_address())
-            reply.added = visitor.answer_fields
+            visitor = self._admit(head, reply)
             if visitor.preflight is not None:
                 record.begin(204)
                 reply.begin(204, "No Content", visitor.preflight, None)
@@ -174,9 +181,15 @@ class ClientConnection:
             self._fail(inside, reply, record, body_is_read=body_is_read)
         return reply.keep_alive
 
-    def _local_address(self) -> str:
-        address: str = self._socket.getsockname()[0]
-        return address
+    def _admit(self, head: RequestHead, reply: Reply) -> Visitor:
+        """See who asks. The connection of somebody who may not ask ends with the answer."""
+        keep_alive, reply.keep_alive = reply.keep_alive, False
+        try:
+            visitor = self._service.access.check(head, self._socket.getsockname()[0])
+        except MessageError as malformed:
+            raise BadRequest(str(malformed), status=malformed.status) from None
+        reply.added, reply.keep_alive = visitor.answer_fields, keep_alive
+        return visitor
 
     def _fail(self, problem: VespaError, reply: Reply, record: Record, *, body_is_read: bool) -> None:
         record.outcome, record.detail = ("broken" if reply.started else "refused"), f"{problem.code}: {problem.message}"

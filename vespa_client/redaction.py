@@ -35,7 +35,9 @@ class Redaction(logging.Filter):
         if clean != text:
             record.msg, record.args = clean, None
         if record.exc_info and not record.exc_text:
-            record.exc_text = self.clean(logging.Formatter().formatException(record.exc_info))
+            record.exc_text = logging.Formatter().formatException(record.exc_info)
+        if record.exc_text:
+            record.exc_text = self.clean(record.exc_text)
         return True
 
     def clean(self, text: str) -> str:

@@ -31,6 +31,8 @@ __all__ = ["ProxyServer"]
 _log = logging.getLogger("vespa_client")
 
 _JOIN_SECONDS = 2.0
+# Each is a thread for as long as its client takes to send a head and to read the answer: more are closed without one.
+_MOST_TURNED_AWAY = 64
 # Without a free file, accept() fails at once for as long as a connection waits: pause instead of spinning.
 _OUT_OF_FILES_PAUSE = 0.2
 _OUT_OF_FILES_LOG = 10.0
@@ -105,7 +107,8 @@ class ProxyServer:
             self._connections.add(connection)
         try:
             if is_one_too_many:
-                connection.turn_away()
+                if self._turned_away <= _MOST_TURNED_AWAY:
+                    connection.turn_away()
             elif not self._service.stopping:
                 connection.serve()
         finally:

@@ -13,7 +13,6 @@ import os
 import re
 import ssl
 import sys
-import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -23,6 +22,7 @@ from urllib.parse import urlsplit
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from .errors import ConfigurationError, VespaError
+from .private_files import read_private, write_private
 
 __all__ = ["ROOT_PATH", "Trust", "cache_directory"]
 
@@ -68,8 +68,11 @@ class Trust:
 
     def _use_cached(self) -> bool:
         try:
-            root = self._file.read_bytes()
+            root = read_private(self._file)
             self._trust(root)
+        except PermissionError as problem:
+            _log.warning("Vast.ai's root certificate is not taken from the cache: %s", str(problem))
+            return False
         except (OSError, ValueError):
             return False
         return True
@@ -88,7 +91,7 @@ class Trust:
             return
         self.trouble = ""
         with contextlib.suppress(OSError):
-            _write_atomically(self._file, root)
+            write_private(self._file, root)
 
     def _trust(self, root: bytes) -> None:
         """Raises ValueError for what is no certificate."""
@@ -128,16 +131,3 @@ def _context(ca_file: str | None) -> ssl.SSLContext:
 def _cache_name(console_url: str) -> str:
     # One file a console, so that no other installation's root is trusted for this one's workers.
     return "jvastai_root-" + re.sub(r"[^A-Za-z0-9.-]", "_", urlsplit(console_url).netloc) + ".cer"
-
-
-def _write_atomically(path: Path, data: bytes) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-    try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except OSError:
-        Path(name).unlink(missing_ok=True)
-        raise

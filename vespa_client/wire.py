@@ -63,7 +63,8 @@ class SocketReader:
                 return data
             # Three bytes of what ends a head may be here already.
             if len(data) > MAX_HEAD + 3:
-                raise MessageError(f"The head is longer than {MAX_HEAD} bytes.", 431)
+                # RFC 6585, 5, and where it is the target alone, RFC 9112, 3.
+                raise MessageError(f"The head is longer than {MAX_HEAD} bytes.", 431 if b"\r\n" in data[:MAX_HEAD] else 414)
             if _BARE_LF.search(data, max(0, start - 1)):
                 raise MessageError("A line of the head ends in LF alone; lines end in CRLF.")
             start = max(0, len(data) - 3)
