@@ -36,7 +36,7 @@ RANKS = """
     reply request access proxies record failures
     envelope headers wire
     http1 lifeline settings
-    errors addresses redaction printable private_files
+    errors addresses redaction printable private_files process_list
 """
 # The sandbox stands beside: it knows nothing of the package, and is known to these alone.
 SANDBOX_USERS = {"client", "cli"}

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.command_line import MARKED, NAMES, PATIENCE, UNAUTHORIZED, command, in_process, run
+from tests.command_line import MARKED, NAMES, PATIENCE, UNAUTHORIZED, Process, command, in_process, run
 from tests.outbound_proxy import OutboundProxy
 from tests.programs import environment
 from vespa_client import __version__, cli
-from vespa_client.sandbox import Sandbox
+from vespa_client.sandbox import Endpoint, Sandbox
 from vespa_client.settings import Settings, settings_table
 
 
@@ -207,6 +207,26 @@ class TestFailures:
         code, out, err = in_process(capsys, command(None, *arguments))
         assert code == 2
         assert MARKED not in out + err
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="Linux alone shows a process where its arguments are")
+    def test_keys_that_were_given_as_arguments_leave_the_list_of_processes(self, account: Sandbox) -> None:
+        keys = ["--account-key", account.account_key, f"--proxy-key={MARKED}", "--api-key", "a"]
+        with Process(command(account, "--endpoint", "my-llm-endpoint", "--port", "0", *keys)) as process:
+            process.wait_for('api_key="the proxy key"')
+            shown = Path(f"/proc/{process.process.pid}/cmdline").read_text().split("\0")
+            process.process.terminate()
+            assert process.end()[0] == 0
+        blotted = ["--account-key", "x" * len(account.account_key), f"--proxy-key={'x' * len(MARKED)}", "--api-key", "x"]
+        assert shown == [*command(account, "--endpoint", "my-llm-endpoint", "--port", "0", *blotted), ""]
+
+    def test_an_endpoints_name_moves_no_cursor(self, sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
+        sandbox.console.endpoints = [Endpoint(1, "one\x1b[2J\ntwo\u202e", "k")]
+        code, out, _ = in_process(capsys, command(sandbox, "--list", "--account-key", sandbox.account_key))
+        assert (code, out) == (0, "Available endpoints (1):\n  • one\\x1b[2J\\ntwo\\u202e\n")
+        arguments = ["--endpoint", "one", "--account-key", sandbox.account_key, "--port", "0"]
+        code, _, err = in_process(capsys, command(sandbox, *arguments))
+        assert code == 1
+        assert "Your endpoints: one\\x1b[2J" in err and "\x1b" not in err and "\u202e" not in err
 
     def test_a_prefix_of_a_flag_is_not_taken_for_it(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert in_process(capsys, command(None, "--acc", MARKED))[0] == 2

@@ -51,6 +51,45 @@ def test_above_the_limit_there_is_a_quick_503_and_below_it_service_again(start_p
                 assert swap(fourth, worker, post(), answer(b"served"))[1].body == b"served"
 
 
+def test_a_page_that_is_turned_away_can_read_why(start_proxy: StartProxy) -> None:
+    proxy = start_proxy(max_connections=1)
+    with connect(proxy.url) as first:
+        first.send(get(method="OPTIONS"))
+        assert first.message(bodiless=True).status == 204
+        with connect(proxy.url) as page, connect(proxy.url) as stranger:
+            page.send(get("/v1/x", "Origin: http://localhost:3000"))
+            assert page.message().one("access-control-allow-origin") == "http://localhost:3000"
+            stranger.send(get("/v1/x", "Origin: https://evil.example"))
+            got = stranger.message()
+            assert (got.status, got.one("access-control-allow-origin")) == (403, None)
+
+
+def test_a_crowd_above_the_limit_is_closed_without_a_word(start_proxy: StartProxy, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("vespa_client.server._MOST_TURNED_AWAY", 2)
+    monkeypatch.setattr("vespa_client.inbound._LINGER_SECONDS", LONG)
+    proxy = start_proxy(max_connections=1)
+    with connect(proxy.url) as first, contextlib.ExitStack() as crowd:
+        first.send(get(method="OPTIONS"))
+        assert first.message(bodiless=True).status == 204
+        parts = urlsplit(proxy.url)
+        silent = [crowd.enter_context(socket.create_connection((parts.hostname, parts.port))) for _ in range(5)]
+        for sock in silent:
+            sock.settimeout(LONG)
+        with selectors.DefaultSelector() as selector:
+            for sock in silent:
+                selector.register(sock, selectors.EVENT_READ)
+            closed: list[socket.socket] = []
+            while len(closed) < 3:
+                ready = selector.select(LONG)
+                assert ready, "more than the proxy wants to turn away are still there"
+                for key, _ in ready:
+                    assert isinstance(key.fileobj, socket.socket)
+                    selector.unregister(key.fileobj)
+                    closed.append(key.fileobj)
+            assert all(sock.recv(1) == b"" for sock in closed)
+            assert not selector.select(SHORT)
+
+
 def test_the_openai_way_of_asking_again_finds_a_place(start_proxy: StartProxy, worker: RawWorker) -> None:
     # Many who are turned away while one is served; as soon as that one has gone, another is taken.
     proxy = start_proxy(max_connections=1)
@@ -215,6 +254,33 @@ def test_a_body_that_drips_is_slow_and_no_more(start_proxy: StartProxy, worker: 
         assert received.payload == body
         peer.send(answer())
         assert client.message().status == 200
+
+
+SLOW = {
+    "says nothing": b"",
+    "shakes hands by TLS": b"\x16",
+    "stops in the request line": b"POST /v1/x",
+    "stops in a header": b"POST /v1/x HTTP/1.1\r\nHost: localhost\r\nX-Slow: ",
+    "sends empty lines": b"\r\n\r\n",
+    "stops in a body": b"POST /v1/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000000\r\n\r\n{",
+    "stops in a chunk's size": b"POST /v1/x HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n1",
+    "stops in a chunk": b"POST /v1/x HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nffff\r\n{",
+    "stops in a trailer": b"POST /v1/x HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n0\r\nX: ",
+    "waits for leave": b"POST /v1/x HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n",
+    "stays behind its 400": b"nonsense\r\n\r\n",
+}
+
+
+def test_slow_clients_of_each_kind_hold_nobody_up(proxy: VastClient, worker: RawWorker, sandbox: Sandbox) -> None:
+    with contextlib.ExitStack() as clients:
+        for beginning in [*SLOW.values()] * 10:
+            slow = clients.enter_context(connect(proxy.url))
+            slow.send(beginning)
+        for number in range(10):
+            with connect(proxy.url) as client:
+                body = b"served %d" % number
+                assert swap(client, worker, post(), answer(body))[1].body == body
+        assert len(sandbox.autoscaler.routes) == 10
 
 
 @pytest.mark.parametrize("served_before", [False, True])

@@ -48,6 +48,12 @@ def test_a_proxy_without_a_scheme_speaks_plain_http() -> None:
     assert proxies(https="10.0.0.1:3128").for_host("https", "run.vast.ai", None) == "http://10.0.0.1:3128"
 
 
+def test_its_password_is_known_as_a_secret() -> None:
+    some = proxies(http="http://me:p%40ss@plain:1", https="token@secure:2", all="http://any:3")
+    assert some.passwords == ["p%40ss", "token", "p@ss", "token"]
+    assert proxies(http="http://plain:1/a@b").passwords == []
+
+
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.8.9.10", "::1", "a.localhost"])
 def test_this_machine_is_never_behind_one(host: str) -> None:
     assert proxies(http="http://plain:1", all="http://any:2").for_host("http", host, 8010) is None

@@ -18,6 +18,7 @@ from . import __version__
 from .client import VastClient, open_console, settings_in_use
 from .credentials import account_keys, find_account
 from .errors import ConfigurationError, NoEndpoints, PortTaken, VespaError
+from .printable import printable
 from .prompts import RULE, endpoint_list, interactive_setup, offer_port, show_error
 from .settings import Settings, resolve, settings_table
 
@@ -48,7 +49,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line. Returns the exit code: 0, 1 for a failure, 2 for wrong usage, 130 when interrupted."""
     _write_utf8()
     try:
-        return _run(_parse(argv))
+        arguments = _parse(argv)
+        if argv is None:
+            _hide_secrets(arguments)
+        return _run(arguments)
     except VespaError as problem:
         show_error(problem)
         return USAGE if isinstance(problem, ConfigurationError) and not isinstance(problem, PortTaken) else FAILURE
@@ -100,6 +104,14 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
         flags = [word.partition("=")[0] for word in unknown if word.startswith("-")]
         parser.error(f"unknown flag: {', '.join(flags)}" if flags else "every value needs its flag in front of it")
     return arguments
+
+
+def _hide_secrets(arguments: argparse.Namespace) -> None:
+    secrets = [value for name, (setting, _) in settings_table().items() if setting.secret and (value := vars(arguments)[name])]
+    if secrets:
+        from .process_list import blot_out
+
+        blot_out(secrets)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -157,7 +169,8 @@ def _serve(settings: Settings) -> int:
 
 
 def _announce(client: VastClient, settings: Settings) -> None:
-    what = f"{client.endpoint_name} (sandbox: a stand-in, no GPU)" if settings.sandbox else client.endpoint_name
+    name = printable(client.endpoint_name or "")
+    what = f"{name} (sandbox: a stand-in, no GPU)" if settings.sandbox else name
     print(f"{RULE}\n  Starting proxy for: {what}\n  Listening on: {client.url}\n{RULE}\n")
     if client.proxy_key and not settings.proxy_key:
         print(f"  Other machines can ask: clients need this key: {client.proxy_key}\n")

@@ -338,7 +338,7 @@ def _build(settings: Settings, proxy_key: str | None, resources: contextlib.Exit
     proxies = OutboundProxies()
     console, transport, trust = _open_console(settings, proxies)
     resources.callback(transport.close)
-    redaction = Redaction([settings.api_key, settings.account_key, proxy_key])
+    redaction = Redaction([settings.api_key, settings.account_key, proxy_key, *proxies.passwords])
     _log.addFilter(redaction)
     resources.callback(_log.removeFilter, redaction)
     keyring = Keyring(settings, console, on_key=redaction.add)

@@ -102,7 +102,8 @@ def _bind(host: str, port: int, family: socket.AddressFamily, serve: Serve) -> L
         if problem.errno in (errno.EADDRINUSE, getattr(errno, "WSAEADDRINUSE", errno.EADDRINUSE)):
             raise PortTaken(f"Port {port} is taken: another program listens on {shown}.", port=port) from None
         if problem.errno == errno.EACCES:
-            raise PortTaken(f"Port {port} may not be used by this user.", port=port) from None
+            hint = "Ports below 1024 are for privileged users on some systems: choose a higher --port."
+            raise ConfigurationError(f"Port {port} may not be used by this user.", hint=hint) from None
         raise ConfigurationError(
             f"--host {host!r} can't be listened on: {problem.strerror or problem}.",
             hint="Use 127.0.0.1 for this machine alone, or 0.0.0.0 for all of its networks.",

@@ -6,12 +6,12 @@ import errno
 import getpass
 import socket
 import sys
-from collections.abc import Callable
 
 from .client import open_console
 from .console import Endpoint, find_endpoint
 from .credentials import AccountKey, find_account
 from .errors import AuthenticationError, ConfigurationError, NoEndpoints, VespaError
+from .printable import printable
 from .settings import Settings, replaced
 
 __all__ = ["RULE", "endpoint_list", "interactive_setup", "offer_port", "show_error"]
@@ -32,7 +32,7 @@ def interactive_setup(settings: Settings, *, ask_port: bool) -> Settings:
         raise NoEndpoints("No endpoints found on this account.")
     endpoint = _choose(endpoints) if settings.endpoint is None else find_endpoint(endpoints, settings.endpoint)
     port = _ask_port(settings) if ask_port else settings.port
-    print(f"Fetching endpoint API key for '{endpoint.name}'...")
+    print(f"Fetching endpoint API key for '{printable(endpoint.name)}'...")
     if endpoint.api_key is None:
         raise ConfigurationError(
             f"The console has no key for {endpoint.name!r}.", hint="Copy it from https://console.vast.ai/endpoints."
@@ -43,7 +43,9 @@ def interactive_setup(settings: Settings, *, ask_port: bool) -> Settings:
 
 def endpoint_list(endpoints: list[Endpoint]) -> str:
     """What ``--list`` prints."""
-    return "\n".join([f"Available endpoints ({len(endpoints)}):", *(f"  • {endpoint.name}" for endpoint in endpoints)])
+    return "\n".join(
+        [f"Available endpoints ({len(endpoints)}):", *(f"  • {printable(endpoint.name)}" for endpoint in endpoints)]
+    )
 
 
 def offer_port(host: str, port: int) -> int:
@@ -58,12 +60,13 @@ def is_free(host: str, port: int) -> bool:
     return all(_can_bind(name, port) for name in hosts)
 
 
-def show_error(problem: VespaError, tell: Callable[[str], None] | None = None) -> None:
+def show_error(problem: VespaError) -> None:
     """What happened and what to do, as seed.md shows it, on standard error."""
     text = f"ERROR: {problem.message}"
     if problem.hint:
         text += f"\n\nHINT: {problem.hint}"
-    (tell or _on_stderr)(text)
+    # A far side's words may be part of it; the line breaks are ours.
+    print("\n".join(printable(line) for line in text.split("\n")), file=sys.stderr)
 
 
 def _account(settings: Settings) -> tuple[AccountKey, list[Endpoint]]:
@@ -109,7 +112,7 @@ def _ask_key() -> str:
 def _choose(endpoints: list[Endpoint]) -> Endpoint:
     print(f"Available endpoints ({len(endpoints)}):")
     for number, endpoint in enumerate(endpoints, 1):
-        print(f"  {number}. {endpoint.name}")
+        print(f"  {number}. {printable(endpoint.name)}")
     print()
     while True:
         answer = input(f"Select endpoint [1-{len(endpoints)}]: ").strip()
@@ -149,7 +152,3 @@ def _can_bind(host: str, port: int) -> bool:
         # No IPv6 on this machine, or a host that is none, is no other program on the port.
         return problem.errno not in (errno.EADDRINUSE, errno.EACCES)
     return True
-
-
-def _on_stderr(text: str) -> None:
-    print(text, file=sys.stderr)

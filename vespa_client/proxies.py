@@ -6,14 +6,18 @@ requests asks anew for each request, and on some systems each question is a DNS 
 from __future__ import annotations
 
 import ipaddress
+import re
 import urllib.request
 from collections.abc import Mapping
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from .addresses import is_loopback
 from .errors import ConfigurationError
 
 __all__ = ["OutboundProxies"]
+
+# Not urlsplit, which refuses some addresses that hold a password all the same.
+_LOG_IN = re.compile(r"[^/]*//([^/]*)@")
 
 
 class OutboundProxies:
@@ -27,6 +31,13 @@ class OutboundProxies:
         for scheme in ("http", "https"):
             if proxy := found.get(scheme) or found.get("all"):
                 self._by_scheme[scheme] = proxy if "://" in proxy else "http://" + proxy
+
+    @property
+    def passwords(self) -> list[str]:
+        """The passwords in the proxies' URLs, as they stand there and decoded."""
+        log_ins = [match[1] for url in self._by_scheme.values() if (match := _LOG_IN.match(url))]
+        written = [log_in.partition(":")[2] or log_in for log_in in log_ins]
+        return [*written, *map(unquote, written)]
 
     def for_host(self, scheme: str, host: str, port: int | None) -> str | None:
         """The proxy's URL, or None for the direct way. This machine itself is never behind one.
