@@ -93,8 +93,8 @@ def _files() -> Iterator[str]:
     rows.append(
         [
             "`~/.cache/vespa_client/`",
-            "Vast.ai's root certificate (under `$XDG_CACHE_HOME` if that is set; macOS: `~/Library/Caches`; "
-            "Windows: `%LOCALAPPDATA%`); may be deleted",
+            "Vast.ai's root certificate, yours alone (mode 0600, in a directory of 0700; under `$XDG_CACHE_HOME` if that is "
+            "set; macOS: `~/Library/Caches`; Windows: `%LOCALAPPDATA%`); may be deleted",
         ]
     )
     yield _table(["File", ""], rows)
