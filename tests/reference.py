@@ -38,7 +38,8 @@ def _reference() -> str:
 def _flags() -> Iterator[str]:
     yield "### Flags"
     rows: dict[str, list[list[str]]] = {}
-    for name, (setting, default) in settings_table().items():
+    for name, setting in settings_table().items():
+        default = setting.default
         value = f" {setting.metavar or '|'.join(setting.choices)}" if not setting.is_switch else ""
         choices = f" ({', '.join(f'`{choice}`' for choice in setting.choices)})" if setting.choices else ""
         rows.setdefault(setting.group, []).append(
@@ -69,7 +70,7 @@ def _environment() -> Iterator[str]:
     yield "### Environment"
     settings = [
         [f"`{setting.env}`", f"as `--{name.replace('_', '-')}`: {setting.help}"]
-        for name, (setting, _) in settings_table().items()
+        for name, setting in settings_table().items()
         if setting.env
     ]
     outbound = ["`HTTPS_PROXY`, `HTTP_PROXY`, `ALL_PROXY`, `NO_PROXY`", "an outbound proxy, and the hosts it isn't used for"]

@@ -22,10 +22,11 @@ RANKS = """
     cli
     prompts
     __init__
+    async_client
     client
     server
     exchange
-    inbound listeners relay worker heartbeat
+    inbound listeners relay worker heartbeat warmup
     autoscaler hangup
     keyring
     credentials
@@ -35,8 +36,11 @@ RANKS = """
     body tcp kept
     reply request access proxies record failures
     envelope headers wire
-    http1 lifeline settings
-    errors addresses redaction printable private_files process_list
+    http1 lifeline settings timed_socket
+    setting_keywords
+    screen
+    log errors
+    addresses redaction printable private_files process_list
 """
 # The sandbox stands beside: it knows nothing of the package, and is known to these alone.
 SANDBOX_USERS = {"client", "cli"}
@@ -51,15 +55,17 @@ PURE_IMPORTS = {
     "codecs",
     "collections.abc",
     "dataclasses",
+    "functools",
     "hmac",
     "ipaddress",
     "json",
+    "json.encoder",
     "re",
     "typing",
     "urllib.parse",
 }
 
-SPEAKS = {"cli", "prompts"}
+SPEAKS = {"cli", "prompts", "screen"}
 EXITS = {"cli", "__main__"}
 
 LONGEST = 400

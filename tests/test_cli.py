@@ -283,7 +283,7 @@ class TestFlags:
     def test_each_setting_has_its_flag(self, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
         seen: list[Settings] = []
         monkeypatch.setattr(cli, "_serve", lambda settings: seen.append(settings) or 0)
-        setting, _ = settings_table()[name]
+        setting = settings_table()[name]
         flag = "--" + name.replace("_", "-")
         if setting.is_switch:
             arguments, expected = [flag], True
@@ -305,7 +305,8 @@ class TestFlags:
         code, out, err = in_process(capsys, command(None, "--help"))
         assert (code, err) == (0, "")
         flat = " ".join(out.split())
-        for name, (setting, default) in settings_table().items():
+        for name, setting in settings_table().items():
+            default = setting.default
             assert f"--{name.replace('_', '-')}" in flat
             assert " ".join(setting.help.split()) in flat, name
             if setting.env:

@@ -28,7 +28,8 @@ from vespa_client import (
     list_endpoints,
 )
 from vespa_client.sandbox import Sandbox
-from vespa_client.settings import SettingKeywords, Settings, settings_table
+from vespa_client.setting_keywords import SettingKeywords
+from vespa_client.settings import Settings, settings_table
 
 from .conftest import LONG
 from .programs import environment, line_of, running
@@ -386,7 +387,7 @@ class TestWhatIsGiven:
         }
         value = examples.get(name, examples.get(typing.get_type_hints(Settings)[name]))
         client = VastClient(**{name: value})
-        assert getattr(client._settings, name) == value != settings_table()[name][1]
+        assert getattr(client._settings, name) == value != settings_table()[name].default
 
     def test_the_keywords_have_the_settings_names_and_types(self) -> None:
         declared = typing.get_type_hints(Settings)

@@ -20,6 +20,7 @@ from vespa_client import VastClient
 from vespa_client.lifeline import Lifeline
 from vespa_client.sandbox import Sandbox
 from vespa_client.transport import TimeLimits
+from vespa_client.warmup import Warmup
 
 from .faults import (
     BEFORE,
@@ -596,6 +597,12 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vespa_client.worker._DEAD_SECONDS", 0.0)
 
 
+@pytest.fixture
+def cold(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No connection is made before a request asks for one."""
+    monkeypatch.setattr(Warmup, "start", lambda warmup: None)
+
+
 @pytest.mark.usefixtures("impatient")
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_worker_that_fails(
@@ -657,7 +664,7 @@ def assignment_for(sandbox: Sandbox, message: Message) -> bytes:
     return json.dumps(sandbox.autoscaler.assign(question["endpoint"], question["cost"], question.get("request_idx"))).encode()
 
 
-@pytest.mark.usefixtures("impatient")
+@pytest.mark.usefixtures("impatient", "cold")
 @pytest.mark.parametrize("fault", FAULTS)
 def test_an_autoscaler_that_fails(
     fault: str,

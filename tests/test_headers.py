@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vespa_client.headers import COST_HEADER, ERROR_HEADER, answer_fields, field_value, worker_fields
+from vespa_client.headers import COST_HEADER, ERROR_HEADER, answer_fields, field_value, held_back
+from vespa_client.headers import worker_fields as fields_for_a_worker
 from vespa_client.http1 import Fields
 
 some = settings(max_examples=200, deadline=None)
@@ -44,6 +47,10 @@ names = st.sampled_from(HOP_BY_HOP + SECRETS + OF_THE_REQUEST + END_TO_END + ["C
 field_lists = st.lists(
     st.tuples(st.builds(lambda name, spell: spell(name), names, spellings), st.text("abc, =", max_size=8)), max_size=20
 )
+
+
+def worker_fields(fields: Fields, forwarded: Collection[str] = (), *, envelope: bool) -> Fields:
+    return fields_for_a_worker(fields, held_back(forwarded), envelope=envelope)
 
 
 def named_by_connection(fields: Fields) -> set[str]:

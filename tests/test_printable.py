@@ -7,7 +7,8 @@ import logging
 
 import pytest
 
-from vespa_client.printable import PrintableLog, printable
+from vespa_client.log import PrintableLog, log
+from vespa_client.printable import printable
 
 FORGERIES = [
     "\n12:00:00 INFO #2 GET / -> 200",
@@ -65,4 +66,4 @@ def test_a_record_is_one_line_and_its_traceback_is_indented(forgery: str) -> Non
 
 
 def test_the_packages_own_log_has_the_filter() -> None:
-    assert any(isinstance(one, PrintableLog) for one in logging.getLogger("vespa_client").filters)
+    assert any(isinstance(one, PrintableLog) for one in log.filters)

@@ -107,12 +107,9 @@ class Reader:
 def reader(sandbox: Sandbox, start_proxy: Callable[..., VastClient], own_home: Path, tmp_path: Path) -> Iterator[Reader]:
     """A clone whose commands take the sandbox for Vast.ai, and any free port for 8010."""
     patched = f"""\
-import dataclasses
-from vespa_client.settings import INSTANCES, Instance, Settings
+from vespa_client.settings import INSTANCES, Instance, settings_table
 INSTANCES["prod"] = Instance({sandbox.console_url!r}, {sandbox.autoscaler_url!r})
-place = [field.name for field in dataclasses.fields(Settings)].index("port")
-before = Settings.__init__.__defaults__
-Settings.__init__.__defaults__ = (*before[:place], 0, *before[place + 1:])
+settings_table()["port"].default = 0
 """
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "sitecustomize.py").write_text(patched)

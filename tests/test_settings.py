@@ -10,7 +10,8 @@ from typing import Any, get_type_hints
 import pytest
 
 from vespa_client.errors import ConfigurationError
-from vespa_client.settings import INSTANCES, SettingKeywords, Settings, replaced, resolve, settings_table
+from vespa_client.setting_keywords import SettingKeywords
+from vespa_client.settings import INSTANCES, Settings, replaced, resolve, settings_table
 
 NOTHING: Mapping[str, str] = {}
 MARKED = "marked-key-0123456789"
@@ -211,7 +212,8 @@ def test_settings_are_frozen() -> None:
 
 
 def test_every_setting_has_a_help_text_and_a_default_that_it_takes() -> None:
-    for name, (setting, default) in settings_table().items():
+    for name, setting in settings_table().items():
+        default = setting.default
         assert setting.help, name
         assert setting.group, name
         assert setting.is_switch or setting.metavar, name
@@ -221,7 +223,7 @@ def test_every_setting_has_a_help_text_and_a_default_that_it_takes() -> None:
 
 
 def test_keys_and_only_keys_are_secret() -> None:
-    secret = {name for name, (setting, _) in settings_table().items() if setting.secret}
+    secret = {name for name, setting in settings_table().items() if setting.secret}
     assert secret == {"api_key", "account_key", "proxy_key"}
 
 

@@ -35,6 +35,7 @@ from vespa_client.failures import (
 from vespa_client.http1 import MAX_HEAD, Fields
 from vespa_client.lifeline import ClientGone, Lifeline
 from vespa_client.proxies import OutboundProxies
+from vespa_client.tcp import is_readable
 from vespa_client.transport import Answer, OutboundRequest, TimeLimits, Transport
 
 from .conftest import LONG, SHORT
@@ -55,7 +56,7 @@ def transport(authority: Authority) -> Iterator[Transport]:
     """A transport that trusts the tests' root alone and knows no outbound proxy."""
     context = ssl.create_default_context(cadata=authority.der)
     context.verify_flags &= ~getattr(ssl, "VERIFY_X509_STRICT", 0)
-    made = Transport(context, OutboundProxies({}))
+    made = Transport(lambda: context, OutboundProxies({}))
     yield made
     made.close()
 
@@ -487,8 +488,8 @@ def worker_is_called(worker: RawWorker) -> bool:
 
 
 def hang_up_unseen(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take away the look at a kept connection before its use, as if the far end's FIN were still on its way."""
-    monkeypatch.setattr(urllib3.connectionpool, "is_connection_dropped", lambda connection: False)
+    """Take away the look at a kept connection before its use, as if the far end's FIN came just behind it."""
+    monkeypatch.setattr("vespa_client.connection.is_readable", lambda sock: False)
 
 
 @pytest.mark.parametrize("pieces", [None, [b"x" * 100], [b"x" * 1_000_000]], ids=["no body", "a small body", "a large body"])
@@ -510,15 +511,13 @@ def test_a_kept_connection_that_goes_as_the_request_leaves_is_stale_and_nothing_
 ) -> None:
     peer = kept(transport, worker)
 
-    def look(sock: socket.socket, seconds: float) -> bool:
-        # This once: the next look is for the answer.
-        monkeypatch.setattr("vespa_client.connection.wait_for_read", urllib3.util.wait.wait_for_read)
-        assert not urllib3.util.wait.wait_for_read(sock, seconds)
+    def look(sock: socket.socket) -> bool:
+        assert not is_readable(sock)
         peer.close()
         assert urllib3.util.wait.wait_for_read(sock, LONG)
         return False
 
-    monkeypatch.setattr("vespa_client.connection.wait_for_read", look)
+    monkeypatch.setattr("vespa_client.connection.is_readable", look)
     problem = Asked(transport, worker.url, "POST", pieces=pieces).failure()
     assert isinstance(problem, HungUp)
     assert problem.stale
@@ -953,7 +952,7 @@ def test_a_client_that_leaves_after_its_answer_disturbs_nobody(transport: Transp
 
 def test_a_client_that_leaves_ends_the_wait_for_an_outbound_proxy(authority: Authority, worker: RawWorker) -> None:
     context = ssl.create_default_context(cadata=authority.der)
-    behind = Transport(context, OutboundProxies({"https": worker.url}))
+    behind = Transport(lambda: context, OutboundProxies({"https": worker.url}))
     asked = Asked(behind, "https://203.0.113.7:41234", limits=TimeLimits(1000.0, LONG, LONG))
     peer = worker.accept()
     assert peer.head()[0].startswith("CONNECT 203.0.113.7:41234 ")

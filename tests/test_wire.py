@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vespa_client.http1 import MAX_HEAD, MessageError, parse_request_head, parse_response_head
-from vespa_client.wire import RECEIVE_SIZE, SocketReader
+from vespa_client.timed_socket import TimedSocket
+from vespa_client.wire import SocketReader
 
 from .conftest import LONG, SHORT
 
@@ -35,13 +36,13 @@ class Segments:
         self._parts[:1] = [rest] if rest else []
         return part
 
-    def settimeout(self, seconds: float | None) -> None:
+    def limit_reads(self, seconds: float | None) -> None:
         self.limits.append(seconds)
 
 
 def read(parts: Sequence[bytes]) -> tuple[bytes, bytes] | str | None:
     """The head and all that follows it; the refusal's status as text."""
-    reader = SocketReader(Segments(parts))  # type: ignore[arg-type]
+    reader = SocketReader(Segments(parts), LONG)  # type: ignore[arg-type]
     try:
         head = reader.read_head()
     except MessageError as problem:
@@ -61,14 +62,17 @@ def cut(data: bytes, places: Sequence[int]) -> list[bytes]:
 
 @pytest.fixture
 def pair() -> Iterator[tuple[socket.socket, socket.socket]]:
-    """Both ends of a TCP connection over loopback."""
+    """Both ends of a TCP connection over loopback; the near one is to be read by :func:`reader_of`."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         near = socket.create_connection(listener.getsockname(), LONG)
         far, _ = listener.accept()
     with near, far:
-        near.settimeout(LONG)
         far.settimeout(LONG)
         yield near, far
+
+
+def reader_of(sock: socket.socket, seconds: float = LONG) -> SocketReader:
+    return SocketReader(TimedSocket(sock), seconds)
 
 
 @settings(max_examples=200, deadline=None)
@@ -100,7 +104,7 @@ def test_a_head_is_the_same_in_whatever_segments_it_comes(
 @settings(max_examples=50, deadline=None)
 @given(st.binary(max_size=300), st.lists(st.integers(0, 300), max_size=8), st.integers(1, 50))
 def test_no_byte_behind_the_head_is_lost(after: bytes, places: list[int], limit: int) -> None:
-    reader = SocketReader(Segments(cut(HEAD + b"\r\n\r\n" + after, places)))  # type: ignore[arg-type]
+    reader = SocketReader(Segments(cut(HEAD + b"\r\n\r\n" + after, places)), LONG)  # type: ignore[arg-type]
     assert reader.read_head() == HEAD
     pieces = []
     while piece := reader.read_some(limit):
@@ -176,7 +180,7 @@ def test_a_tls_handshake_is_not_waited_on_and_is_named() -> None:
 def test_what_came_with_one_head_is_the_next_one(pair: tuple[socket.socket, socket.socket]) -> None:
     near, far = pair
     far.sendall(HEAD + b"\r\n\r\n" + HEAD + b"2\r\n\r\n" + b"body")
-    reader = SocketReader(near)
+    reader = reader_of(near)
     assert reader.read_head() == HEAD
     assert reader.read_head() == HEAD + b"2"
     assert reader.read_some(3) == b"bod"
@@ -186,7 +190,7 @@ def test_what_came_with_one_head_is_the_next_one(pair: tuple[socket.socket, sock
 
 def test_bytes_are_taken_as_they_arrive_and_not_waited_for(pair: tuple[socket.socket, socket.socket]) -> None:
     near, far = pair
-    reader = SocketReader(near)
+    reader = reader_of(near)
     for piece in (b"a", b"bc", b"d" * 1000):
         far.sendall(piece)
         assert reader.read_some() == piece
@@ -196,35 +200,53 @@ def test_bytes_are_taken_as_they_arrive_and_not_waited_for(pair: tuple[socket.so
 
 def test_a_read_takes_no_more_than_it_was_told_to(pair: tuple[socket.socket, socket.socket]) -> None:
     near, far = pair
-    reader = SocketReader(near)
+    reader = reader_of(near)
     far.sendall(b"abcdef")
     assert reader.read_some(2) == b"ab"
     # What wasn't asked for is still the socket's.
     assert near.recv(100, socket.MSG_PEEK) == b"cdef"
 
 
-def test_a_large_body_comes_in_pieces_of_one_system_call(pair: tuple[socket.socket, socket.socket]) -> None:
+def test_a_large_body_comes_in_ever_larger_pieces_and_what_drips_in_small_ones(
+    pair: tuple[socket.socket, socket.socket], monkeypatch: pytest.MonkeyPatch
+) -> None:
     near, far = pair
     body = bytes(range(256)) * 4096
+    asked: list[int] = []
+    receive = TimedSocket.recv
+    monkeypatch.setattr(TimedSocket, "recv", lambda sock, size: asked.append(size) or receive(sock, size))
 
     def send() -> None:
         far.sendall(body)
         far.close()
 
     sender = threading.Thread(target=send)
+    reader, pieces = reader_of(near), []
+    for drop in range(20):
+        far.sendall(b"%d" % drop)
+        assert reader.read_some() == b"%d" % drop
+    assert set(asked) == {4096}
     sender.start()
-    reader, pieces = SocketReader(near), []
     while piece := reader.read_some():
         pieces.append(piece)
     sender.join(LONG)
-    assert max(map(len, pieces)) <= RECEIVE_SIZE
+    assert max(asked) == 262144
     assert b"".join(pieces) == body
+
+
+def test_a_wait_for_the_first_byte_leaves_it_to_be_read(pair: tuple[socket.socket, socket.socket]) -> None:
+    near, far = pair
+    reader = reader_of(near)
+    far.sendall(b"ab")
+    assert reader.fill() and reader.fill()
+    assert reader.read_some() == b"ab"
+    far.close()
+    assert not reader.fill()
 
 
 def test_the_time_for_a_head_counts_from_its_first_byte_and_no_dripping_makes_it_longer() -> None:
     near, far = socket.socketpair()
     with near, far:
-        near.settimeout(LONG)
         stop = threading.Event()
 
         def drip() -> None:
@@ -237,18 +259,17 @@ def test_the_time_for_a_head_counts_from_its_first_byte_and_no_dripping_makes_it
         started = time.monotonic()
         try:
             with pytest.raises(TimeoutError):
-                SocketReader(near).read_head(SHORT)
+                reader_of(near).read_head(SHORT)
         finally:
             stop.set()
             dripping.join(LONG)
         assert SHORT * 0.9 <= time.monotonic() - started < LONG
 
 
-def test_waiting_for_the_first_byte_is_bounded_by_the_sockets_own_limit() -> None:
+def test_waiting_for_the_first_byte_is_bounded_by_the_readers_limit() -> None:
     near, far = socket.socketpair()
     with near, far:
-        near.settimeout(SHORT / 4)
-        for read_it in (SocketReader(near).read_head, SocketReader(near).read_some):
+        for read_it in (reader_of(near, SHORT / 4).read_head, reader_of(near, SHORT / 4).read_some):
             call: Callable[[], bytes | None] = read_it
             with pytest.raises(TimeoutError):
                 call()
@@ -259,4 +280,4 @@ def test_a_reset_is_an_os_error(pair: tuple[socket.socket, socket.socket]) -> No
     far.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     far.close()
     with pytest.raises(ConnectionResetError):
-        SocketReader(near).read_head()
+        reader_of(near).read_head()

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import logging
+import importlib
 
-from .client import AsyncVastClient, VastClient, fetch_endpoint_key, list_endpoints
-from .console import Endpoint
 from .errors import (
     AuthenticationError,
     ConfigurationError,
@@ -16,7 +14,14 @@ from .errors import (
     PortTaken,
     VespaError,
 )
-from .printable import PrintableLog
+
+TYPE_CHECKING = False  # as type checkers read it; typing itself takes long to load
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .async_client import AsyncVastClient
+    from .client import VastClient, fetch_endpoint_key, list_endpoints
+    from .console import Endpoint
 
 __all__ = [
     "AsyncVastClient",
@@ -37,6 +42,23 @@ __all__ = [
 
 __version__ = "0.1.0"
 
-# Without a handler, Python prints warnings of a library to the program's standard error.
-logging.getLogger(__name__).addHandler(logging.NullHandler())
-logging.getLogger(__name__).addFilter(PrintableLog())
+# Imported by whoever asks first: requests and asyncio take longer to load than --help takes to print.
+_LATER = {
+    "AsyncVastClient": "async_client",
+    "Endpoint": "console",
+    "VastClient": "client",
+    "fetch_endpoint_key": "client",
+    "list_endpoints": "client",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found = getattr(importlib.import_module(f".{_LATER[name]}", __name__), name)
+    globals()[name] = found
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

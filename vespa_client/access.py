@@ -11,11 +11,12 @@ import ipaddress
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from .addresses import is_loopback
 from .errors import ForbiddenOrigin, ProxyKeyMissing, UnknownHost
 from .headers import ERROR_HEADER, field_value
-from .http1 import Fields, MessageError, RequestHead, host_of, request_hosts
+from .http1 import Fields, MessageError, RequestHead, host_of, request_hosts, values_of
 
 __all__ = ["Access", "Visitor"]
 
@@ -92,7 +93,7 @@ class Access:
 
     def _welcome_origin(self, head: RequestHead) -> str:
         """The request's origin, or an empty string where it comes from no web page."""
-        origins = [value for name, value in head.fields if name.lower() == "origin"]
+        origins = values_of(head.fields, "origin")
         if not origins:
             if field_value(head.fields, "sec-fetch-site").lower() == "cross-site":
                 raise ForbiddenOrigin(
@@ -144,6 +145,7 @@ class Access:
         return fields
 
 
+@lru_cache(maxsize=1024)
 def _bare(host: str) -> str:
     """A name or an address in the one way of writing it that is compared."""
     name = host.strip("[]").rstrip(".").lower()

@@ -4,26 +4,24 @@ from __future__ import annotations
 
 import ipaddress
 import json
-import logging
 import random
 import re
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 from .envelope import AUTH_FIELDS, JSONNumber, json_text
 from .errors import AutoscalerError, EndpointNotFound, NetworkError, NoWorkerReady
 from .keyring import Keyring
 from .lifeline import Lifeline
+from .log import log
 from .printable import printable
 from .record import Record
 from .transport import CertificateRefused, OutboundRequest, TimeLimits, Transport, TransportError
 
 __all__ = ["Assignment", "Autoscaler"]
-
-_log = logging.getLogger("vespa_client")
 
 # The official SDK gives one /route/ call 10 s too.
 _LIMITS = TimeLimits(connect=10.0, first_byte=10.0, idle=10.0)
@@ -31,11 +29,12 @@ _LARGEST_ANSWER = 2**20
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 5.0
 _RETRY_AFTER = 10
+# json.loads() makes a new one for each call with such arguments.
+_DECODER = json.JSONDecoder(parse_int=JSONNumber, parse_float=JSONNumber)
 _WORKER_URL = re.compile(r"https?://(?:[A-Za-z0-9._-]+|\[(?P<ipv6>[0-9A-Fa-f:.]+)\])(?::[0-9]{1,5})?/?", re.IGNORECASE)
 
 
-@dataclass(frozen=True)
-class Assignment:
+class Assignment(NamedTuple):
     """The autoscaler's ready answer. ``auth`` is what the worker wants to see of it, numbers in their JSON text."""
 
     url: str
@@ -45,8 +44,7 @@ class Assignment:
         return f"Assignment(url={self.url!r})"
 
 
-@dataclass(frozen=True)
-class _NotReady:
+class _NotReady(NamedTuple):
     """No assignment this time. ``said`` is why, for people; ``trouble`` tells a failure from a cold endpoint."""
 
     said: str
@@ -60,8 +58,13 @@ class Autoscaler:
         self._base = url
         self._target = urlsplit(url).path + "/route/"
         self._endpoint_name = endpoint_name
+        self._question = f'{{"endpoint": {json.dumps(endpoint_name)}, "cost": '
         self._keyring = keyring
         self._transport = transport
+
+    def connect(self, lifeline: Lifeline) -> None:
+        """Have a connection ready for the first request. Raises :class:`TransportError`, and :class:`ClientGone`."""
+        self._transport.connect(self._base, _LIMITS, lifeline)
 
     def assign(self, record: Record, cost: str, deadline: float, lifeline: Lifeline) -> Assignment:
         """A worker for the request, waited for until ``deadline`` (of :func:`time.monotonic`).
@@ -78,13 +81,13 @@ class Autoscaler:
             if isinstance(found, Assignment):
                 return found
             if not record.waits:
-                _log.info("%s Waiting for a worker: %s", record.name, found.said)
+                log.info("%s Waiting for a worker: %s", record.name, found.said)
             if not found.trouble:
                 self._keyring.check_state(lifeline)
             record.waits += 1
             if now >= deadline:
                 raise self._given_up(found, now - started)
-            _log.debug("%s no worker yet: %s", record.name, found.said)
+            log.debug("%s no worker yet: %s", record.name, found.said)
             # Jitter, so that many who wait don't ask in step.
             lifeline.wait(min(pause * random.uniform(0.5, 1.0), deadline - now))
             record.waited += time.monotonic() - now
@@ -107,7 +110,7 @@ class Autoscaler:
         key = self._keyring.key()
         answer = self._ask(record, cost, key, lifeline)
         if answer is None:
-            _log.debug("%s the autoscaler refused the endpoint key", record.name)
+            log.debug("%s the autoscaler refused the endpoint key", record.name)
             answer = self._ask(record, cost, self._keyring.renew(key), lifeline)
             if answer is None:
                 # What was fetched a moment ago may not have reached the autoscaler yet.
@@ -117,7 +120,7 @@ class Autoscaler:
     def _ask(self, record: Record, cost: str, key: str, lifeline: Lifeline) -> Assignment | _NotReady | None:
         """One call of /route/. None where the key was refused."""
         place = "" if record.request_idx is None else f', "request_idx": {json_text(record.request_idx)}'
-        body = f'{{"endpoint": {json.dumps(self._endpoint_name)}, "cost": {cost}{place}}}'.encode()
+        body = f"{self._question}{cost}{place}}}".encode()
         fields = [("Authorization", f"Bearer {key}"), ("Content-Type", "application/json"), ("Accept", "application/json")]
         request = OutboundRequest("POST", self._base, self._target, fields, [body])
         record.routes += 1
@@ -151,7 +154,7 @@ class Autoscaler:
 
     def _read(self, record: Record, text: bytes) -> Assignment | _NotReady:
         try:
-            parsed = json.loads(text, parse_int=JSONNumber, parse_float=JSONNumber)
+            parsed = _DECODER.decode(text.decode())
         except (ValueError, RecursionError):
             parsed = None
         if not isinstance(parsed, dict):
@@ -172,6 +175,7 @@ class Autoscaler:
         return Assignment(url.rstrip("/"), {name: auth[name] for name in AUTH_FIELDS})
 
 
+@lru_cache(maxsize=1024)
 def _is_worker_url(url: str) -> bool:
     match = _WORKER_URL.fullmatch(url)
     try:

@@ -19,7 +19,7 @@ from .http1 import (
     response_framing,
 )
 from .lifeline import Lifeline
-from .wire import RECEIVE_SIZE, SocketReader
+from .wire import SocketReader
 
 __all__ = ["AnswerBody"]
 
@@ -64,7 +64,7 @@ class AnswerBody:
         self._reusable = reusable and self.framing != UNTIL_CLOSE and keeps_alive(head.minor, head.fields)
         self.version_string = f"HTTP/1.{head.minor}"
         self.length_remaining: int | None = None
-        connection.sock.settimeout(idle)
+        reader.limit(idle)
 
     @property
     def headers(self) -> Mapping[str, str]:
@@ -116,7 +116,7 @@ class AnswerBody:
         else:
             left = self.framing.length
             while left:
-                data = self._reader.read_some(min(left, RECEIVE_SIZE * 4))
+                data = self._reader.read_some(left)
                 if not data:
                     raise AnswerBroken(f"its answer broke off, {left} bytes short")
                 left -= len(data)

@@ -1,30 +1,29 @@
-"""The command line. Only this file and :mod:`.prompts` print, and only this one exits."""
+"""The command line. Only this file, :mod:`.screen` and :mod:`.prompts` print, and only this one exits.
+
+What a command needs beyond its arguments is imported by that command, since --help must not wait for requests to load.
+"""
 
 from __future__ import annotations
 
 import argparse
 import contextlib
-import io
-import logging
 import os
-import signal
 import sys
-import time
-from collections.abc import Iterator, Sequence
-from pathlib import Path
-from typing import Any, NoReturn
 
 from . import __version__
-from .client import VastClient, open_console, settings_in_use
-from .credentials import account_keys, find_account
 from .errors import ConfigurationError, NoEndpoints, PortTaken, VespaError
 from .printable import printable
-from .prompts import RULE, endpoint_list, interactive_setup, offer_port, show_error
-from .settings import Settings, resolve, settings_table
+from .screen import RULE, endpoint_list, show_error
+from .settings import Setting, Settings, resolve, settings_table
+
+TYPE_CHECKING = False  # as type checkers read it; typing itself takes long to load
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import Any, NoReturn
+
+    from .client import VastClient
 
 __all__ = ["build_parser", "main"]
-
-_log = logging.getLogger("vespa_client")
 
 OK, FAILURE, USAGE, INTERRUPTED = 0, 1, 2, 130
 
@@ -64,8 +63,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         # Whoever read the output has left. What is still buffered for them would fail once more at the end.
-        with Path(os.devnull).open("wb") as nowhere:
-            os.dup2(nowhere.fileno(), sys.stdout.fileno())
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
         return FAILURE
 
 
@@ -76,21 +76,21 @@ def build_parser() -> argparse.ArgumentParser:
         usage="%(prog)s [flags]",
         description=_INTRODUCTION,
         epilog=_KEYS,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=_HelpFormatter,
         allow_abbrev=False,
     )
     groups: dict[str, Any] = {}
-    for name, (setting, default) in settings_table().items():
+    for setting in settings_table().values():
         group = groups.setdefault(setting.group, None) or parser.add_argument_group(setting.group)
         groups[setting.group] = group
-        options: dict[str, Any] = {"help": _help(setting.help, setting.env, default), "default": None}
+        options: dict[str, Any] = {"help": _help(setting), "default": None}
         if setting.is_switch:
             options |= {"action": "store_const", "const": True}
         else:
             options |= {"metavar": setting.metavar or "|".join(setting.choices)}
             if setting.repeatable:
                 options |= {"action": "append"}
-        group.add_argument("--" + name.replace("_", "-"), **options)
+        group.add_argument(setting.flag, **options)
     parser.add_argument("--list", action="store_true", help="list available endpoints (requires account key)")
     parser.add_argument("--version", action="version", version=f"vespa_client {__version__}")
     return parser
@@ -107,11 +107,17 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _hide_secrets(arguments: argparse.Namespace) -> None:
-    secrets = [value for name, (setting, _) in settings_table().items() if setting.secret and (value := vars(arguments)[name])]
+    secrets = [value for name, setting in settings_table().items() if setting.secret and (value := vars(arguments)[name])]
     if secrets:
         from .process_list import blot_out
 
         blot_out(secrets)
+
+
+class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
+    def __init__(self, prog: str) -> None:
+        # argparse would ask shutil, which takes as long to load as argparse itself.
+        super().__init__(prog, width=_columns() - 2)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -129,25 +135,36 @@ def _run(arguments: argparse.Namespace) -> int:
         if not settings.sandbox and _is_incomplete(settings):
             if not sys.stdin.isatty():
                 raise _what_is_missing(settings)
+            from .prompts import interactive_setup
+
             settings = interactive_setup(settings, ask_port=arguments.port is None)
         return _serve(settings)
 
 
 def _list(settings: Settings) -> int:
+    from .client import open_console, settings_in_use
+    from .credentials import find_account
+
     with settings_in_use(settings) as in_use, open_console(in_use) as console:
         endpoints = find_account(in_use, console)[1]
     if not endpoints:
         raise NoEndpoints("No endpoints found on this account.")
-    print(endpoint_list(endpoints), flush=True)
+    print(endpoint_list([endpoint.name for endpoint in endpoints]), flush=True)
     return OK
 
 
 def _serve(settings: Settings) -> int:
+    import time
+
+    from .client import VastClient
+
     _raise_file_limit(2 * settings.max_connections + _SPARE_FILES)
     client = VastClient.from_settings(settings)
     try:
         client.start()
     except PortTaken as problem:
+        from .prompts import offer_port
+
         free = offer_port(settings.host, settings.port + 1)
         problem.hint = f"Use --port {free}, which is free, or stop that program." if free else "Use another --port."
         raise
@@ -179,10 +196,14 @@ def _announce(client: VastClient, settings: Settings) -> None:
 
 
 def _is_incomplete(settings: Settings) -> bool:
+    from .credentials import account_keys
+
     return settings.endpoint is None or (settings.api_key is None and next(account_keys(settings), None) is None)
 
 
 def _what_is_missing(settings: Settings) -> ConfigurationError:
+    from .credentials import account_keys
+
     missing = []
     hints = []
     if settings.endpoint is None:
@@ -196,36 +217,53 @@ def _what_is_missing(settings: Settings) -> ConfigurationError:
     return ConfigurationError(f"Missing: {' and '.join(missing)}.", hint=hint)
 
 
+def _columns() -> int:
+    told = os.environ.get("COLUMNS", "")
+    if told.isascii() and told.isdigit() and int(told):
+        return int(told)
+    try:
+        return os.get_terminal_size(1).columns or 80
+    except OSError:
+        return 80
+
+
 def _program() -> str:
-    return "vespa-client" if Path(sys.argv[0]).stem == "vespa-client" else "python -m vespa_client"
+    installed = sys.argv[0].replace("\\", "/").rpartition("/")[2].removesuffix(".exe") == "vespa-client"
+    return "vespa-client" if installed else "python -m vespa_client"
 
 
-def _help(text: str, env: str | None, default: Any) -> str:
+def _help(setting: Setting) -> str:
     notes = []
+    default = setting.default
     if default not in (None, False, ()):
         notes.append(f"default: {default:g}" if isinstance(default, float) else f"default: {default}")
-    if env:
-        notes.append(f"or set {env}")
-    return f"{text} ({'; '.join(notes)})" if notes else text
+    if setting.env:
+        notes.append(f"or set {setting.env}")
+    return f"{setting.help} ({'; '.join(notes)})" if notes else setting.help
 
 
 @contextlib.contextmanager
 def _logging(debug: bool) -> Iterator[None]:
+    import logging
+
+    from .log import log
+
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
-    _log.addHandler(handler)
-    level = _log.level
-    _log.setLevel(logging.DEBUG if debug else logging.INFO)
+    log.addHandler(handler)
+    level = log.level
+    log.setLevel(logging.DEBUG if debug else logging.INFO)
     try:
         yield
     finally:
-        _log.removeHandler(handler)
-        _log.setLevel(level)
+        log.removeHandler(handler)
+        log.setLevel(level)
 
 
 @contextlib.contextmanager
 def _stop_signals() -> Iterator[None]:
     """What asks a process to end does what Ctrl-C does. What the caller had ignored stays so, as nohup wants it."""
+    import signal
 
     def interrupt(number: int, frame: Any) -> None:
         raise KeyboardInterrupt
@@ -248,6 +286,8 @@ def _raise_file_limit(wanted: int) -> None:
         return
     import resource
 
+    from .log import log
+
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     unlimited = resource.RLIM_INFINITY
     possible = wanted if hard == unlimited else min(wanted, hard)
@@ -256,11 +296,11 @@ def _raise_file_limit(wanted: int) -> None:
             resource.setrlimit(resource.RLIMIT_NOFILE, (possible, hard))
             soft = possible
     if soft != unlimited and soft < wanted:
-        _log.warning("Only %d files may be open at a time, enough for %d connections.", soft, (soft - _SPARE_FILES) // 2)
+        log.warning("Only %d files may be open at a time, enough for %d connections.", soft, (soft - _SPARE_FILES) // 2)
 
 
 def _write_utf8() -> None:
     # A console or a pipe with an old code page can't show the bullet of the endpoint list.
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
+        if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")

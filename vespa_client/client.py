@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
 import secrets
@@ -18,22 +17,22 @@ from .errors import ConfigurationError, ConsoleError
 from .exchange import Exchange
 from .heartbeat import Heartbeats
 from .keyring import Keyring
+from .log import log
 from .proxies import OutboundProxies
 from .redaction import Redaction
 from .server import ProxyServer
 from .settings import NO_PROXY_KEY, Settings, replaced, resolve
 from .transport import TimeLimits, Transport
 from .trust import Trust
+from .warmup import Warmup
 from .worker import Workers
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
-    from .settings import SettingKeywords
+    from .setting_keywords import SettingKeywords
 
-__all__ = ["AsyncVastClient", "VastClient", "fetch_endpoint_key", "list_endpoints", "open_console", "settings_in_use"]
-
-_log = logging.getLogger("vespa_client")
+__all__ = ["VastClient", "fetch_endpoint_key", "list_endpoints", "open_console", "settings_in_use"]
 
 
 class VastClient:
@@ -57,9 +56,6 @@ class VastClient:
             raise TypeError("endpoint_name and endpoint are the same setting: give one of the two")
         given: dict[str, Any] = {"endpoint": endpoint_name, "api_key": api_key}
         given.update({name: value for name, value in settings.items() if value is not None})
-        unknown = sorted(set(given) - set(Settings.__dataclass_fields__))
-        if unknown:
-            raise TypeError(f"VastClient has no setting {', '.join(unknown)}")
         self._set_up(resolve(given))
 
     @classmethod
@@ -124,8 +120,8 @@ class VastClient:
                     hint="Name one with --endpoint or VAST_ENDPOINT; --list shows those of your account.",
                 )
             if settings.debug:
-                resources.callback(_log.setLevel, _log.level)
-                _log.setLevel(logging.DEBUG)
+                resources.callback(log.setLevel, log.level)
+                log.setLevel(logging.DEBUG)
             proxy_key = _proxy_key(settings)
             server = _build(settings, proxy_key, resources)
             server.start()
@@ -161,7 +157,7 @@ class VastClient:
             while not self._stopped.wait(1.0):
                 pass
         except KeyboardInterrupt:
-            _log.info("Interrupted.")
+            log.info("Interrupted.")
         finally:
             self.stop()
 
@@ -170,81 +166,6 @@ class VastClient:
 
     def __exit__(self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None) -> None:
         self.stop()
-
-
-class AsyncVastClient:
-    """:class:`VastClient` for programs that ``await``. The proxy runs in the same threads; the event loop stays free."""
-
-    def __init__(
-        self, endpoint_name: str | None = None, api_key: str | None = None, **settings: Unpack[SettingKeywords]
-    ) -> None:
-        """As :meth:`VastClient.__init__`."""
-        self._client = VastClient(endpoint_name, api_key, **settings)
-
-    def __repr__(self) -> str:
-        return f"<Async{repr(self._client)[1:]}"
-
-    @property
-    def url(self) -> str:
-        """As :attr:`VastClient.url`."""
-        return self._client.url
-
-    @property
-    def endpoint_name(self) -> str | None:
-        """As :attr:`VastClient.endpoint_name`."""
-        return self._client.endpoint_name
-
-    @property
-    def proxy_key(self) -> str | None:
-        """As :attr:`VastClient.proxy_key`."""
-        return self._client.proxy_key
-
-    @property
-    def is_running(self) -> bool:
-        """As :attr:`VastClient.is_running`."""
-        return self._client.is_running
-
-    async def start(self) -> Self:
-        """As :meth:`VastClient.start`. Cancelled, it leaves nothing running that it started."""
-        if self._client.is_running:
-            return self
-        unwanted = threading.Event()
-
-        def start() -> None:
-            self._client.start()
-            if unwanted.is_set():
-                self._client.stop()
-
-        try:
-            await asyncio.to_thread(start)
-        except asyncio.CancelledError:
-            unwanted.set()
-            # The thread may have been past its look. Not awaited: a task that is cancelled is to end.
-            asyncio.get_running_loop().run_in_executor(None, self._client.stop)
-            raise
-        return self
-
-    async def stop(self, drain: float = 0.0) -> int:
-        """As :meth:`VastClient.stop`."""
-        return await asyncio.to_thread(self._client.stop, drain)
-
-    async def run_forever(self) -> None:
-        """Start, and return when :meth:`stop` is called. Cancelling (which Ctrl-C does) stops the proxy too."""
-        await self.start()
-        try:
-            while self._client.is_running:
-                await asyncio.sleep(0.25)
-        finally:
-            # Not awaited: the task may be in the middle of being cancelled.
-            self._client.stop()
-
-    async def __aenter__(self) -> Self:
-        return await self.start()
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self.stop()
 
 
 def list_endpoints(
@@ -317,7 +238,7 @@ def settings_in_use(settings: Settings) -> Iterator[Settings]:
 
 def _open_console(settings: Settings, proxies: OutboundProxies) -> tuple[Console, Transport, Trust]:
     trust = Trust(settings.console, lambda: console.root_certificate(), settings.ca_file)
-    transport = Transport(trust.public, proxies)
+    transport = Transport(lambda: trust.public, proxies)
     console = Console(settings.console, settings.instance, transport)
     return console, transport, trust
 
@@ -339,18 +260,22 @@ def _build(settings: Settings, proxy_key: str | None, resources: contextlib.Exit
     console, transport, trust = _open_console(settings, proxies)
     resources.callback(transport.close)
     redaction = Redaction([settings.api_key, settings.account_key, proxy_key, *proxies.passwords])
-    _log.addFilter(redaction)
-    resources.callback(_log.removeFilter, redaction)
+    log.addFilter(redaction)
+    resources.callback(log.removeFilter, redaction)
     keyring = Keyring(settings, console, on_key=redaction.add)
     keyring.key()
     limits = TimeLimits(settings.connect_timeout, settings.timeout, settings.idle_timeout)
-    to_workers = Transport(trust.workers, proxies)
+    to_workers = Transport(lambda: trust.workers, proxies)
     resources.callback(to_workers.close)
     workers = Workers(to_workers, trust, limits, settings.forward_header, require_tls=settings.require_tls)
     autoscaler = Autoscaler(settings.autoscaler, settings.endpoint, keyring, transport)
     heartbeats = Heartbeats(settings.heartbeat)
     resources.callback(heartbeats.close)
-    return ProxyServer(settings, Exchange(autoscaler, workers, heartbeats, settings), proxy_key)
+    server = ProxyServer(settings, Exchange(autoscaler, workers, heartbeats, settings), proxy_key)
+    warmup = Warmup(autoscaler, trust, expects_tls=settings.autoscaler.startswith("https:"))
+    resources.callback(warmup.close)
+    warmup.start()
+    return server
 
 
 def _address(host: str, port: int) -> str:

@@ -6,32 +6,36 @@ TLS and the choice of a connection are urllib3's, which hands our own classes th
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import ssl
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
+from queue import Empty
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import requests
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.util.wait import wait_for_read
+from urllib3.util.proxy import connection_requires_http_tunnel
 
 from .body import AnswerBody
 from .failures import AnswerBroken, AnswerLate, CertificateRefused, ConnectFailed, ConnectTimedOut, HungUp, reason_for
 from .http1 import Fields, MessageError, ResponseHead, parse_response_head
 from .kept import KeptConnections
 from .lifeline import ClientGone, Lifeline
-from .tcp import counters, dial
+from .tcp import Counters, counters, dial, is_readable
+from .timed_socket import TimedSocket
 from .wire import SocketReader
 
-__all__ = ["OutboundRequest", "TLSSocket", "TimeLimits", "pools", "under_way"]
+__all__ = ["OutboundRequest", "Pool", "TLSSocket", "TimeLimits", "pools", "under_way"]
 
-_SEND_SLICE = 256 * 1024
 _SMALL_BODY = 64 * 1024
+# For the answer of a far side that has stopped reading.
+_LAST_WORD_SECONDS = 0.5
 # Answers such as 103 Early Hints that come before the answer.
 _MOST_INTERIM = 100
 
@@ -54,7 +58,7 @@ class OutboundRequest(requests.PreparedRequest):
     def __init__(
         self, method: str, url: str, target: str, fields: Fields, pieces: Sequence[bytes | bytearray] | None = None
     ) -> None:
-        super().__init__()
+        # PreparedRequest's own would make room for cookies and hooks that nobody here reads.
         self.method = method
         self.url = url
         self.target = target
@@ -88,9 +92,11 @@ under_way = _UnderWay()
 class _OwnBytes(HTTPConnection):
     """A connection that writes requests and reads answers itself. What urllib3 keeps is how to connect."""
 
+    _socket: TimedSocket
     _reader: SocketReader
     _answered = 0
     _round_trip = 0.0
+    _counted: Counters | None = None
 
     def _new_conn(self) -> socket.socket:
         started = time.monotonic()
@@ -105,6 +111,7 @@ class _OwnBytes(HTTPConnection):
 
     def connect(self) -> None:
         self._answered = 0
+        self._counted = None
         try:
             super().connect()
         except ssl.SSLCertVerificationError as problem:
@@ -117,31 +124,34 @@ class _OwnBytes(HTTPConnection):
         if isinstance(self.sock, ssl.SSLSocket):
             # An end without TLS's close_notify could be anybody's doing (RFC 9112, 9.8).
             self.sock.suppress_ragged_eofs = False  # type: ignore[attr-defined]
-        self._reader = SocketReader(self.sock)
+        self._socket = TimedSocket(self.sock)
+        self._reader = SocketReader(self._socket, under_way.limits.first_byte)
+
+    def is_usable(self) -> bool:
+        """Whether a request may be sent on this kept connection: the far side hasn't ended it, or said what nobody asked."""
+        if self.sock is None:
+            return False
+        # Counted before the look, so that an end that comes after it shows in the numbers: see _was_stale.
+        self._counted = counters(self.sock)
+        return not is_readable(self.sock)
 
     def request(self, method: str, url: str, body: Any = None, headers: Any = None, **kwargs: Any) -> None:
         assert isinstance(headers, _WireHeaders)
         request = headers.request
-        if self.sock is None:
-            self.connect()
         under_way.lifeline.hold(self.sock)
         self._method = method
         self._sent = False
         self._send_problem: OSError | None = None
         self._sent_at = time.monotonic()
-        self._counted = counters(self.sock) if self._answered else None
-        if self._answered and wait_for_read(self.sock, 0):
-            # It came after urllib3 had looked, and before the counting.
-            raise HungUp("it had ended the kept connection", sent=False, stale=True)
         head, pieces = self._wire(request, headers)
-        self.sock.settimeout(under_way.limits.idle)
+        self._socket.limit_writes(under_way.limits.idle)
         try:
             if sum(map(len, pieces)) <= _SMALL_BODY:
-                self.sock.sendall(b"".join([head, *pieces]))
+                self._socket.sendall(b"".join([head, *pieces]))
             else:
-                self.sock.sendall(head)
+                self._socket.sendall(head)
                 for piece in pieces:
-                    self._send(memoryview(piece))
+                    self._socket.sendall(piece)
         except OSError as problem:
             # The far side may have answered before it had read everything: read that answer first.
             self._send_problem = problem
@@ -160,15 +170,10 @@ class _OwnBytes(HTTPConnection):
             lines.append(f"Content-Length: {sum(map(len, pieces))}")
         return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1"), pieces or ()
 
-    def _send(self, data: memoryview) -> None:
-        # In slices, since a socket's time limit counts for a whole sendall, and a long upload is not a silent one.
-        for start in range(0, len(data), _SEND_SLICE):
-            self.sock.sendall(data[start : start + _SEND_SLICE])
-
     def getresponse(self) -> AnswerBody:  # type: ignore[override]
         problem = self._send_problem
         try:
-            self.sock.settimeout(0.5 if problem else self._await_arrival())
+            self._await_arrival()
             head = self._read_head()
         except MessageError as malformed:
             raise AnswerBroken(f"its answer is not HTTP: {malformed}") from malformed
@@ -191,19 +196,28 @@ class _OwnBytes(HTTPConnection):
             idle=under_way.limits.idle,
         )
 
-    def _await_arrival(self) -> float:
-        """See that the request arrives. Returns how many seconds the answer's first byte may still take.
+    def _await_arrival(self) -> None:
+        """Wait for the answer's first byte, and see meanwhile that the request arrives.
 
         A network that changed and a machine that slept leave connections on which nothing arrives, and nothing says so.
         Raises :class:`HungUp` where nothing has been acknowledged in the time that a new connection may take.
         """
         limits, before = under_way.limits, self._counted
-        if before is None or wait_for_read(self.sock, min(limits.connect, limits.first_byte)):
-            return limits.first_byte
-        now = counters(self.sock)
-        if now is not None and now.acknowledged == before.acknowledged:
-            raise HungUp(f"nothing arrived there within {limits.connect:g} s", sent=self._sent, stale=True, unheard=True)
-        return max(limits.first_byte - limits.connect, 0.001)
+        if self._send_problem:
+            self._reader.limit(_LAST_WORD_SECONDS)
+        elif before is None:
+            self._reader.limit(limits.first_byte)
+        else:
+            self._reader.limit(min(limits.connect, limits.first_byte))
+            try:
+                self._reader.fill()
+            except TimeoutError:
+                now = counters(self.sock)
+                if now is not None and now.acknowledged == before.acknowledged:
+                    said = f"nothing arrived there within {limits.connect:g} s"
+                    raise HungUp(said, sent=self._sent, stale=True, unheard=True) from None
+                self._reader.limit(max(limits.first_byte - limits.connect, 0.001))
+        self._reader.fill()
 
     def _was_stale(self) -> bool:
         """Whether the far side had ended this kept connection before the request came there, so that it can't have run.
@@ -248,18 +262,63 @@ class _SecureOwnBytes(_OwnBytes, HTTPSConnection):
     """The same inside TLS."""
 
 
-class _Pool(urllib3.HTTPConnectionPool):
+class Pool(urllib3.HTTPConnectionPool):
+    """The connections to one host; any number of them, and none is made before it is needed."""
+
     ConnectionCls = _OwnBytes  # type: ignore[assignment]
 
     def __init__(self, *args: Any, kept: KeptConnections, **kwargs: Any) -> None:
         self.QueueCls = kept.new_queue  # type: ignore[assignment]
         super().__init__(*args, **kwargs)
 
+    def urlopen(self, method: str, url: str, body: Any = None, headers: Any = None, **kwargs: Any) -> AnswerBody:  # type: ignore[override]
+        """One request, sent once: what requests calls, without urllib3's retries, redirects and look at each argument."""
+        connection = self._kept_connection() or self._new_connection()
+        try:
+            if self.proxy is not None and self.scheme == "http":
+                headers.update(self.proxy_headers)
+            connection.request(method, url, body, headers)
+            answer: AnswerBody = connection.getresponse()
+        except BaseException:
+            connection.close()
+            raise
+        answer._pool = self
+        return answer
 
-class _SecurePool(_Pool, urllib3.HTTPSConnectionPool):
+    def open_one(self) -> None:
+        """Have a connection ready for the next request. Raises :class:`TransportError`."""
+        connection = self._new_connection()
+        under_way.lifeline.let_go()
+        self._put_conn(connection)  # type: ignore[arg-type]
+
+    def _kept_connection(self) -> _OwnBytes | None:
+        if self.pool is None:
+            raise urllib3.exceptions.ClosedPoolError(self, "The pool is closed.")
+        with contextlib.suppress(Empty):
+            while True:
+                connection: _OwnBytes = self.pool.get()
+                if connection.is_usable():
+                    return connection
+                connection.close()
+        return None
+
+    def _new_connection(self) -> _OwnBytes:
+        connection = self._new_conn()
+        assert isinstance(connection, _OwnBytes)
+        if connection_requires_http_tunnel(self.proxy, self.proxy_config, self.scheme):
+            self._prepare_proxy(connection)
+        else:
+            connection.connect()
+        return connection
+
+
+class _SecurePool(Pool, urllib3.HTTPSConnectionPool):
     ConnectionCls = _SecureOwnBytes  # type: ignore[assignment]
 
+    def __init__(self, *args: Any, context: Callable[[], ssl.SSLContext], **kwargs: Any) -> None:
+        super().__init__(*args, ssl_context=context(), **kwargs)
 
-def pools(kept: KeptConnections) -> dict[str, Any]:
+
+def pools(kept: KeptConnections, context: Callable[[], ssl.SSLContext]) -> dict[str, Any]:
     """How a urllib3 pool manager makes the pools of a transport, by the scheme of their host."""
-    return {"http": partial(_Pool, kept=kept), "https": partial(_SecurePool, kept=kept)}
+    return {"http": partial(Pool, kept=kept), "https": partial(_SecurePool, kept=kept, context=context)}

@@ -5,7 +5,6 @@ protocol.md, "Where account keys live", says why ``VAST_API_KEY`` is tried as an
 
 from __future__ import annotations
 
-import logging
 import os
 import re
 from collections.abc import Iterator
@@ -14,11 +13,10 @@ from typing import NamedTuple
 
 from .console import Console, Endpoint
 from .errors import AuthenticationError, ConfigurationError, KeyFileUnusable
+from .log import log
 from .settings import Settings
 
 __all__ = ["AccountKey", "account_keys", "find_account", "key_files"]
-
-_log = logging.getLogger("vespa_client")
 
 
 class AccountKey(NamedTuple):
@@ -90,13 +88,13 @@ def _read(path: Path, warn: bool) -> str | None:
             hint=f"Make it yours and readable (chmod 600 {path}), or give the key in another way.",
         ) from None
     if warn and os.name == "posix" and mode & 0o077:
-        _log.warning("%s can be read by others on this machine. Secure it: chmod 600 %s", path, path)
+        log.warning("%s can be read by others on this machine. Secure it: chmod 600 %s", path, path)
     words = text.split()
     if len(words) > 1:
         raise KeyFileUnusable(f"The key file {path} holds more than one word.", hint=_recreate(path))
     if not words:
         if warn:
-            _log.warning("The key file %s is empty.", path)
+            log.warning("The key file %s is empty.", path)
         return None
     if not re.fullmatch(r"[!-~]+", words[0]):
         raise KeyFileUnusable(f"The key file {path} is not plain text.", hint=_recreate(path))

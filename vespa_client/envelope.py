@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import json
 from collections.abc import Mapping
+from json.encoder import encode_basestring_ascii
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
@@ -105,6 +106,8 @@ def json_text(value: Any) -> str:
     """The value as JSON, its :class:`JSONNumber` in the text they had."""
     if isinstance(value, JSONNumber):
         return value
+    if isinstance(value, str):
+        return encode_basestring_ascii(value)
     if isinstance(value, dict):
         return "{" + ", ".join(f"{json.dumps(key)}: {json_text(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list):
@@ -121,8 +124,8 @@ def _parse(body: bytes | bytearray) -> Any:
     _check_utf8(body)
     try:
         # As Latin-1, each byte is one character of one byte: JSON's grammar is ASCII, and UTF-8 with a single emoji in
-        # it would take four bytes for each of them. float() for whole numbers, since int() refuses more than 4,300 digits.
-        return json.loads(body.decode("latin-1"), parse_int=float, parse_constant=_refuse_constant)
+        # it would take four bytes for each of them.
+        return _DECODER.decode(body.decode("latin-1"))
     except json.JSONDecodeError as problem:
         raise BadRequest(
             f"The body is not JSON: {problem.msg} at byte {problem.pos} (line {problem.lineno}, column {problem.colno}).",
@@ -149,3 +152,7 @@ def _check_utf8(body: bytes | bytearray) -> None:
 
 def _refuse_constant(name: str) -> Any:
     raise BadRequest(f"The body is not JSON: {name} is no JSON number.", hint="Send null, or leave the field out.")
+
+
+# float() for whole numbers, since int() refuses more than 4,300 digits.
+_DECODER = json.JSONDecoder(parse_int=float, parse_constant=_refuse_constant)

@@ -6,8 +6,9 @@ The proxy answers with :meth:`VespaError.body`, the command line prints ``str(er
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
+TYPE_CHECKING = False  # as type checkers read it; typing itself takes long to load
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 __all__ = [
     "AnswerTimeout",
@@ -93,6 +94,8 @@ class VespaError(Exception):
 
     def body(self) -> bytes:
         """The JSON that the OpenAI and the Anthropic SDK both show: see "Errors" in the README."""
+        import json  # here, since --help has to load this module
+
         return json.dumps({"type": "error", "error": self.fields()}).encode()
 
     def event(self) -> bytes:

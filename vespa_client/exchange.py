@@ -6,7 +6,6 @@ The only place with a retry in it. What may have run is never sent again (design
 from __future__ import annotations
 
 import contextlib
-import logging
 import random
 import time
 
@@ -14,6 +13,7 @@ from .autoscaler import Autoscaler
 from .errors import AnswerTimeout, VespaError, WorkerAnswerBroken, WorkerError
 from .heartbeat import Heartbeats
 from .lifeline import Lifeline
+from .log import log
 from .record import Record
 from .relay import relay
 from .reply import Reply
@@ -23,8 +23,6 @@ from .transport import Answer, AnswerLate, CertificateRefused, ConnectTimedOut, 
 from .worker import Workers
 
 __all__ = ["Exchange"]
-
-_log = logging.getLogger("vespa_client")
 
 TURNED_AWAY = frozenset({429, 502, 503, 504})
 """Answers of a worker that did not take the request."""
@@ -70,11 +68,11 @@ class Exchange:
             now = time.monotonic()
             if self._workers.is_dead(assignment.url) and now < min(avoid_until or now + _MOST_AVOIDED, deadline):
                 avoid_until = avoid_until or now + _MOST_AVOIDED
-                _log.debug("%s %s was just seen dead; asking again", record.name, record.worker)
+                log.debug("%s %s was just seen dead; asking again", record.name, record.worker)
                 lifeline.wait(random.uniform(0.5, 1.0) * _DEAD_PAUSE)
                 continue
             avoid_until = 0.0
-            _log.debug("%s sent to %s", record.name, assignment.url)
+            log.debug("%s sent to %s", record.name, assignment.url)
             try:
                 answer = self._workers.send(request, assignment, lifeline)
             except TransportError as problem:
@@ -82,7 +80,7 @@ class Exchange:
                     raise self._lost(problem, record) from problem
                 if isinstance(problem, HungUp) and problem.stale and stale < _MOST_STALE:
                     stale += 1
-                    _log.debug("%s a kept connection to %s had gone stale", record.name, record.worker)
+                    log.debug("%s a kept connection to %s had gone stale", record.name, record.worker)
                     continue
                 failures.append(f"{record.worker}: {problem}")
                 timed_out = timed_out and isinstance(problem, ConnectTimedOut)
@@ -101,7 +99,7 @@ class Exchange:
         record.retries += 1
         grown = _FIRST_PAUSE * 2 ** (len(failures) - 1)
         pause = min(max(grown * random.uniform(0.5, 1.0), asked), _LONGEST_PAUSE)
-        _log.info("%s %s; asking for another worker in %.1f s", record.name, failures[-1], pause)
+        log.info("%s %s; asking for another worker in %.1f s", record.name, failures[-1], pause)
         lifeline.wait(pause)
 
     @staticmethod

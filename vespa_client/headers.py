@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from .http1 import Fields, list_items
+from .http1 import Fields, list_items, values_of
 
-__all__ = ["COST_HEADER", "ERROR_HEADER", "answer_fields", "field_value", "worker_fields"]
+__all__ = ["COST_HEADER", "ERROR_HEADER", "answer_fields", "field_value", "held_back", "worker_fields"]
 
 COST_HEADER = "x-serverless-cost"
 ERROR_HEADER = "X-Vespa-Error"
@@ -33,25 +33,30 @@ _SECRETS = frozenset({"authorization", "proxy-authorization", "cookie", "x-api-k
 # Which pages may read an answer is between them and the proxy.
 _CORS_PREFIX = "access-control-"
 _OURS = frozenset({"host", "content-length", "expect", COST_HEADER})
+_NOT_THE_CLIENTS = _HOP_BY_HOP | {"content-length", ERROR_HEADER.lower()}
 
 
-def worker_fields(fields: Fields, forwarded: Collection[str] = (), *, envelope: bool) -> Fields:
-    """The headers for the worker.
+def held_back(forwarded: Collection[str] = ()) -> frozenset[str]:
+    """The names of the headers that no worker gets. ``forwarded`` are, in any case, the possible secrets to let through."""
+    return (_HOP_BY_HOP | _SECRETS | _OURS) - (_SECRETS & {name.lower() for name in forwarded})
 
-    ``forwarded`` names, in lower case, the possible secrets to let through. With ``envelope`` the body is JSON, whatever
-    the client called its own.
+
+def worker_fields(fields: Fields, held_back: frozenset[str], *, envelope: bool) -> Fields:
+    """The headers for the worker, without those of ``held_back`` and those that belong to the client's connection.
+
+    With ``envelope`` the body is JSON, whatever the client called its own.
     """
-    dropped = (_HOP_BY_HOP | _SECRETS | _OURS | _named_by_connection(fields)) - (frozenset(forwarded) & _SECRETS)
-    kept = [(name, value) for name, value in fields if name.lower() not in dropped]
+    dropped = held_back | _named_by_connection(fields)
     if envelope and not _is_json(field_value(fields, "content-type")):
-        kept = [(name, value) for name, value in kept if name.lower() != "content-type"]
+        kept = [(name, value) for name, value in fields if name.lower() not in dropped and name.lower() != "content-type"]
         kept.append(("Content-Type", "application/json"))
-    return kept
+        return kept
+    return [(name, value) for name, value in fields if name.lower() not in dropped]
 
 
 def answer_fields(fields: Fields) -> Fields:
     """The headers for the client, without those that say how the body is framed: the relay adds its own."""
-    dropped = _HOP_BY_HOP | _named_by_connection(fields) | {"content-length", ERROR_HEADER.lower()}
+    dropped = _NOT_THE_CLIENTS | _named_by_connection(fields)
     return [
         (name, value) for name, value in fields if (lower := name.lower()) not in dropped and not lower.startswith(_CORS_PREFIX)
     ]
@@ -59,10 +64,13 @@ def answer_fields(fields: Fields) -> Fields:
 
 def field_value(fields: Fields, name: str) -> str:
     """The first value of that name (in lower case), or an empty string."""
-    return next((value for field, value in fields if field.lower() == name), "")
+    values = values_of(fields, name)
+    return values[0] if values else ""
 
 
 def _named_by_connection(fields: Fields) -> frozenset[str]:
+    if not values_of(fields, "connection"):
+        return frozenset()
     # Content-Type and the like can't be taken out by being named: they are not about the connection.
     return frozenset(item.lower() for item in list_items(fields, "connection")) - {"content-type", "content-encoding"}
 

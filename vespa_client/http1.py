@@ -10,7 +10,7 @@ byte survives the round trip.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import NamedTuple
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "Fields",
     "Framing",
     "MessageError",
+    "ReceivedFields",
     "RequestHead",
     "ResponseHead",
     "encode_chunk",
@@ -34,6 +35,7 @@ __all__ = [
     "request_framing",
     "request_hosts",
     "response_framing",
+    "values_of",
 ]
 
 Fields = list[tuple[str, str]]
@@ -50,7 +52,9 @@ last_chunk = b"0\r\n\r\n"
 _HTTP2_PREFACE = "PRI * HTTP/2.0"
 
 _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
-_FIELD = re.compile(rf"({_TOKEN}):[ \t]*([^\x00-\x08\x0a-\x1f\x7f]*)")
+# All of a head's fields at once: one look for each line would cost more than the whole rest of reading it.
+_FIELD = rf"{_TOKEN}:[^\x00-\x08\x0a-\x1f\x7f]*"
+_FIELDS = re.compile(rf"{_FIELD}(?:\r\n{_FIELD})*")
 _REQUEST_LINE = re.compile(rf"({_TOKEN}) ([!-~]+) HTTP/([0-9])\.([0-9])")
 _STATUS_LINE = re.compile(r"HTTP/1\.([0-9]) ([1-9][0-9]{2})(?: ([^\x00-\x08\x0a-\x1f\x7f]*))?")
 # RFC 3986, 3.3 and 3.4: pchar, "/" and "?"; a percent sign only with its two digits.
@@ -69,6 +73,18 @@ class MessageError(ValueError):
         super().__init__(problem)
         self.status = status
         self.decoded = b""
+
+
+class ReceivedFields(Fields):
+    """A head's fields as they came, not to be changed: ``by_name`` has each name's values, the names in lower case."""
+
+    __slots__ = ("by_name",)
+
+    def __init__(self, fields: Fields) -> None:
+        super().__init__(fields)
+        self.by_name: dict[str, list[str]] = {}
+        for name, value in fields:
+            self.by_name.setdefault(name.lower(), []).append(value)
 
 
 class RequestHead(NamedTuple):
@@ -110,7 +126,7 @@ def parse_request_head(block: bytes) -> RequestHead:
 
     ``block`` is all bytes up to the empty line, without it. Raises :class:`MessageError` (RFC 9112, 3 and 5).
     """
-    line, *lines = block.decode("latin-1").split("\r\n")
+    line, separator, rest = block.decode("latin-1").partition("\r\n")
     match = _REQUEST_LINE.fullmatch(line)
     if not match:
         if line.startswith("\x16\x03"):
@@ -122,7 +138,8 @@ def parse_request_head(block: bytes) -> RequestHead:
     if major != "1":
         raise MessageError(f"HTTP/{major}.{minor} isn't spoken here; use HTTP/1.1.", 505)
     authority, target = _split_target(method, target)
-    return RequestHead(method, target, min(int(minor), 1), _parse_fields(lines), authority)
+    fields = _parse_fields(rest) if separator else ReceivedFields([])
+    return RequestHead(method, target, 0 if minor == "0" else 1, fields, authority)
 
 
 def parse_response_head(block: bytes) -> ResponseHead:
@@ -130,12 +147,13 @@ def parse_response_head(block: bytes) -> ResponseHead:
 
     ``block`` is all bytes up to the empty line, without it. Raises :class:`MessageError` (RFC 9112, 4 and 5).
     """
-    line, *lines = block.decode("latin-1").split("\r\n")
+    line, separator, rest = block.decode("latin-1").partition("\r\n")
     match = _STATUS_LINE.fullmatch(line)
     if not match:
         raise MessageError("the first line is no HTTP/1.1 status line")
     minor, status, reason = match.groups()
-    return ResponseHead(min(int(minor), 1), int(status), reason or "", _parse_fields(lines))
+    fields = _parse_fields(rest) if separator else ReceivedFields([])
+    return ResponseHead(0 if minor == "0" else 1, int(status), reason or "", fields)
 
 
 def request_hosts(head: RequestHead) -> list[str]:
@@ -144,7 +162,7 @@ def request_hosts(head: RequestHead) -> list[str]:
     Empty for HTTP/1.0 without a ``Host``. Raises :class:`MessageError` where there is no or more than one ``Host``, or one
     that is no name (RFC 9112, 3.2).
     """
-    authorities = [value for name, value in head.fields if name.lower() == "host"]
+    authorities = list(values_of(head.fields, "host"))
     if len(authorities) > 1 or (not authorities and head.minor >= 1):
         raise MessageError("A request names its Host once.")
     if head.authority is not None:
@@ -162,7 +180,7 @@ def host_of(authority: str) -> str:
 
 def request_framing(head: RequestHead) -> Framing:
     """How the request's body ends (RFC 9112, 6.3). Raises :class:`MessageError` for what could be read in two ways."""
-    codings, lengths = _framing_fields(head.fields)
+    codings, lengths = _codings(head.fields), values_of(head.fields, "content-length")
     if codings:
         if lengths:
             raise MessageError("Content-Length and Transfer-Encoding came together; send one of the two.")
@@ -182,7 +200,7 @@ def response_framing(head: ResponseHead, method: str) -> Framing:
     """How the answer to a ``method`` request ends (RFC 9112, 6.3). Raises :class:`MessageError`."""
     if method == "HEAD" or head.status in (204, 304) or head.status < 200:
         return NO_BODY
-    codings, lengths = _framing_fields(head.fields)
+    codings, lengths = _codings(head.fields), values_of(head.fields, "content-length")
     if codings:
         if lengths or head.minor == 0 or [coding.lower() for coding in codings] != ["chunked"]:
             raise MessageError("the answer's Transfer-Encoding leaves open where it ends")
@@ -194,7 +212,7 @@ def response_framing(head: ResponseHead, method: str) -> Framing:
     return Framing("length", _length(lengths[0]))
 
 
-def keeps_alive(minor: int, fields: Iterable[tuple[str, str]]) -> bool:
+def keeps_alive(minor: int, fields: Fields) -> bool:
     """Whether the connection outlives this message (RFC 9112, 9.3)."""
     options = {option.lower() for option in list_items(fields, "connection")}
     if "close" in options:
@@ -202,15 +220,17 @@ def keeps_alive(minor: int, fields: Iterable[tuple[str, str]]) -> bool:
     return minor >= 1 or "keep-alive" in options
 
 
-def list_items(fields: Iterable[tuple[str, str]], name: str) -> list[str]:
+def values_of(fields: Fields, name: str) -> Sequence[str]:
+    """Each value of that name (in lower case), in their order."""
+    if isinstance(fields, ReceivedFields):
+        return fields.by_name.get(name, ())
+    return [value for field, value in fields if field.lower() == name]
+
+
+def list_items(fields: Fields, name: str) -> list[str]:
     """The members of a comma-separated header, over all its lines (RFC 9110, 5.6.1). ``name`` is in lower case."""
-    return [
-        item
-        for field, value in fields
-        if field.lower() == name
-        for item in (part.strip(" \t") for part in value.split(","))
-        if item
-    ]
+    values = values_of(fields, name)
+    return [item for value in values for part in value.split(",") if (item := part.strip(" \t"))]
 
 
 def encode_chunk(data: bytes) -> bytes:
@@ -328,28 +348,19 @@ def _split_target(method: str, target: str) -> tuple[str | None, str]:
     return authority, target
 
 
-def _parse_fields(lines: list[str]) -> Fields:
-    if len(lines) > MAX_FIELDS:
+def _parse_fields(text: str) -> ReceivedFields:
+    if text.count("\r\n") >= MAX_FIELDS:
         raise MessageError(f"The head has more than {MAX_FIELDS} lines.", 431)
-    fields: Fields = []
-    for line in lines:
-        match = _FIELD.fullmatch(line)
-        if not match:
-            raise MessageError("A line of the head is no 'Name: value'.")
-        fields.append((match[1], match[2].rstrip(" \t")))
-    return fields
+    if not _FIELDS.fullmatch(text):
+        raise MessageError("A line of the head is no 'Name: value'.")
+    parts = [line.partition(":") for line in text.split("\r\n")]
+    return ReceivedFields([(name, value.strip(" \t")) for name, _, value in parts])
 
 
-def _framing_fields(fields: Fields) -> tuple[list[str], list[str]]:
-    codings: list[str] = []
-    lengths: list[str] = []
-    for name, value in fields:
-        lower = name.lower()
-        if lower == "transfer-encoding":
-            codings += [coding.strip(" \t") for coding in value.split(",")]
-        elif lower == "content-length":
-            lengths.append(value)
-    return codings, lengths
+def _codings(fields: Fields) -> list[str]:
+    # Not list_items(): an empty member is one that others may read as something.
+    values = values_of(fields, "transfer-encoding")
+    return [coding.strip(" \t") for value in values for coding in value.split(",")]
 
 
 def _length(value: str) -> int:

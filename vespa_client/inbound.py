@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import socket
 import time
 from collections.abc import Iterator
@@ -25,15 +24,15 @@ from .http1 import (
     request_framing,
 )
 from .lifeline import ClientGone, Lifeline
+from .log import log
 from .record import Record
 from .reply import Reply
 from .request import METHODS, ClientRequest, check_head, too_large
 from .settings import Settings
+from .timed_socket import TimedSocket
 from .wire import SocketReader
 
 __all__ = ["ClientConnection", "Runner", "Service"]
-
-_log = logging.getLogger("vespa_client")
 
 _READ_SIZE = 256 * 1024
 # What a client still sends after an answer that came early is read for this long, so that it sees the answer, not a reset.
@@ -68,7 +67,8 @@ class ClientConnection:
         self._socket = sock
         self._service = service
         self._limits = service.settings
-        self._reader = SocketReader(sock)
+        self._timed = TimedSocket(sock)
+        self._reader = SocketReader(self._timed, service.settings.client_idle_timeout)
         self._lifeline: Lifeline | None = None
         self._busy = False
         self.was_cut = False
@@ -77,6 +77,7 @@ class ClientConnection:
         """Answer requests until the client or the proxy ends the connection."""
         with contextlib.suppress(ClientGone, OSError):
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            self._timed.limit_writes(self._limits.idle_timeout)
             while self._serve_one() and not self._service.stopping:
                 pass
 
@@ -88,12 +89,13 @@ class ClientConnection:
             retry_after=_RETRY_AFTER,
         )
         with contextlib.suppress(ClientGone, OSError, MessageError):
-            self._socket.settimeout(_LINGER_SECONDS)
+            self._timed.limit_writes(_LINGER_SECONDS)
+            self._reader.limit(_LINGER_SECONDS)
             block = self._reader.read_head(_LINGER_SECONDS)
             if block is None:
                 return
             head = parse_request_head(block)
-            reply = Reply(self._socket, head.method, head.minor)
+            reply = Reply(self._timed, head.method, head.minor)
             try:
                 self._admit(head, reply)
             except VespaError as unwelcome:
@@ -121,7 +123,7 @@ class ClientConnection:
     def _serve_one(self) -> bool:
         """Read one request and answer it. Returns whether another one may follow."""
         try:
-            self._socket.settimeout(self._limits.client_idle_timeout)
+            self._reader.limit(self._limits.client_idle_timeout)
             block = self._reader.read_head(self._limits.head_timeout)
             if block is None:
                 return False
@@ -137,16 +139,16 @@ class ClientConnection:
             return False
         record = Record(next(self._service.numbers), head.method, head.target.partition("?")[0])
         keep_alive = keeps_alive(head.minor, head.fields) and not self._service.stopping
-        reply = Reply(self._socket, head.method, head.minor, keep_alive=keep_alive)
+        reply = Reply(self._timed, head.method, head.minor, keep_alive=keep_alive)
         try:
             return self._answer(head, framing, reply, record)
         finally:
             self._busy = False
-            _log.info("%s", record.line())
+            log.info("%s", record.line())
 
     def _refuse(self, malformed: MessageError) -> None:
-        _log.info("A request was refused: %s", malformed)
-        Reply(self._socket).error(BadRequest(str(malformed), status=malformed.status))
+        log.info("A request was refused: %s", malformed)
+        Reply(self._timed).error(BadRequest(str(malformed), status=malformed.status))
         self._linger()
 
     def _answer(self, head: RequestHead, framing: Framing, reply: Reply, record: Record) -> bool:
@@ -176,7 +178,7 @@ class ClientConnection:
         except VespaError as problem:
             self._fail(problem, reply, record, body_is_read=body_is_read)
         except Exception:  # noqa: BLE001 - a mistake of ours costs one request, not the connection's thread
-            _log.exception("%s failed inside the proxy; please report this.", record.name)
+            log.exception("%s failed inside the proxy; please report this.", record.name)
             inside = VespaError("The proxy itself failed.", hint="Its log says where; please report it.")
             self._fail(inside, reply, record, body_is_read=body_is_read)
         return reply.keep_alive
@@ -203,7 +205,7 @@ class ClientConnection:
             self._linger()
 
     def _carry_out(self, request: ClientRequest, reply: Reply, record: Record) -> None:
-        self._socket.settimeout(self._limits.idle_timeout)
+        self._timed.limit_writes(self._limits.idle_timeout)
         self._lifeline = lifeline = Lifeline()
         try:
             with self._service.watcher.watching(self._socket, lifeline, reply.probe):
@@ -225,7 +227,7 @@ class ClientConnection:
             raise BadRequest(f"The expectation {expectation!r} can't be met.", status=417)
         if expectation and head.minor >= 1 and not self._reader.buffered:
             reply.send_continue()
-        self._socket.settimeout(self._limits.body_timeout)
+        self._reader.limit(self._limits.body_timeout)
         try:
             if framing.kind == "chunked":
                 self._read_chunks(body)
@@ -264,8 +266,8 @@ class ClientConnection:
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_WR)
             while taken < _LINGER_BYTES and (left := deadline - time.monotonic()) > 0:
-                self._socket.settimeout(left)
-                data = self._socket.recv(_READ_SIZE)
+                self._timed.limit_reads(left)
+                data = self._timed.recv(_READ_SIZE)
                 if not data:
                     return
                 taken += len(data)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import logging
 import math
 import random
 import threading
@@ -22,11 +21,10 @@ from .errors import (
     VespaError,
 )
 from .lifeline import Lifeline
+from .log import log
 from .settings import Settings
 
 __all__ = ["Keyring"]
-
-_log = logging.getLogger("vespa_client")
 
 # The console limits its callers, so that a key it keeps handing out and the autoscaler keeps refusing
 # must not have it asked at each request.
@@ -95,7 +93,7 @@ class Keyring:
                 self._pause = min(self._pause * 2, _LONGEST_PAUSE)
                 raise
             self._pause = _FIRST_PAUSE
-            _log.info("The endpoint key of %r has changed; the new one is in use.", self._endpoint_name)
+            log.info("The endpoint key of %r has changed; the new one is in use.", self._endpoint_name)
             return key
 
     def check_state(self, lifeline: Lifeline | None = None) -> None:
@@ -126,7 +124,7 @@ class Keyring:
                 return ""
             return find_endpoint(self._console.endpoints(account.key, lifeline), self._endpoint_name).state
         except VespaError as problem:
-            _log.debug("The endpoint's state can't be had: %s", problem)
+            log.debug("The endpoint's state can't be had: %s", problem)
             return ""
 
     def _fetch_another(self, refused: str) -> str:
@@ -150,7 +148,7 @@ class Keyring:
                 hint="Copy it from https://console.vast.ai/endpoints and give it with --api-key.",
             )
         if not account.certain:
-            _log.info("The key from %s is an account key, and is used as one.", account.source)
+            log.info("The key from %s is an account key, and is used as one.", account.source)
         if endpoint.api_key != self._key:
             self._fresh_until = self._clock() + _FRESH_SECONDS
         self._key = endpoint.api_key

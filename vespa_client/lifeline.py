@@ -20,26 +20,27 @@ class Lifeline:
     once and shuts the held socket down, so that a blocking call on it returns.
     """
 
-    __slots__ = ("_gone", "_lock", "_socket")
+    __slots__ = ("_lock", "_pause", "_socket", "is_cut")
 
     def __init__(self) -> None:
-        self._gone = threading.Event()
-        self._lock = threading.Lock()  # guards _socket, so that no socket is cut that was let go of
+        self._lock = threading.Lock()  # guards the fields below, so that no socket is cut that was let go of
         self._socket: socket.socket | None = None
-
-    @property
-    def is_cut(self) -> bool:
+        # Made by the first pause, which most requests never come to.
+        self._pause: threading.Event | None = None
+        self.is_cut = False
         """Whether the work is no longer wanted."""
-        return self._gone.is_set()
 
     def check(self) -> None:
         """Raises :class:`ClientGone` if the work is no longer wanted."""
-        if self._gone.is_set():
+        if self.is_cut:
             raise ClientGone
 
     def wait(self, seconds: float) -> None:
         """Pause. Raises :class:`ClientGone` as soon as the work is no longer wanted."""
-        if self._gone.wait(seconds):
+        with self._lock:
+            self.check()
+            pause = self._pause = self._pause or threading.Event()
+        if pause.wait(seconds):
             raise ClientGone
 
     def hold(self, sock: socket.socket) -> None:
@@ -56,7 +57,9 @@ class Lifeline:
     def cut(self) -> None:
         """The work is no longer wanted. Harmless when repeated."""
         with self._lock:
-            self._gone.set()
+            self.is_cut = True
+            if self._pause is not None:
+                self._pause.set()
             if self._socket is not None:
                 with contextlib.suppress(OSError):
                     # Past ssl.SSLSocket.shutdown, which would turn the socket to plain text under its reader.

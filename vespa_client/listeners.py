@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import logging
 import os
 import socket
 import socketserver
@@ -14,10 +13,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from .errors import ConfigurationError, PortTaken
+from .log import log
 
 __all__ = ["Listener", "listen"]
-
-_log = logging.getLogger("vespa_client")
 
 # socketserver's own 5 has bursts reset.
 _BACKLOG = 1024
@@ -59,7 +57,7 @@ class Listener(ThreadingHTTPServer):
         self.close_request(request)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        _log.exception("A connection's thread failed; please report this.")
+        log.exception("A connection's thread failed; please report this.")
 
 
 def listen(host: str, port: int, serve: Serve) -> list[Listener]:

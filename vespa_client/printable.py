@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-
-__all__ = ["PrintableLog", "printable"]
+__all__ = ["printable"]
 
 
 def printable(text: str) -> str:
@@ -15,18 +13,3 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
-
-
-class PrintableLog(logging.Filter):
-    """A filter for a logger, by which each record is one line; a traceback's lines are indented below it."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Never drops a record."""
-        text = record.getMessage()
-        if not text.isprintable():
-            record.msg, record.args = printable(text), None
-        if record.exc_info and not record.exc_text:
-            record.exc_text = logging.Formatter().formatException(record.exc_info)
-        if record.exc_text:
-            record.exc_text = "\n".join(f"    {printable(line)}" for line in record.exc_text.split("\n"))
-        return True

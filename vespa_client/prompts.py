@@ -1,4 +1,4 @@
-"""The questions of the interactive set-up (seed.md, "Interactive Mode"). One of the two files that print."""
+"""The questions of the interactive set-up (seed.md, "Interactive Mode")."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import sys
 from .client import open_console
 from .console import Endpoint, find_endpoint
 from .credentials import AccountKey, find_account
-from .errors import AuthenticationError, ConfigurationError, NoEndpoints, VespaError
+from .errors import AuthenticationError, ConfigurationError, NoEndpoints
 from .printable import printable
+from .screen import RULE, show_error
 from .settings import Settings, replaced
 
-__all__ = ["RULE", "endpoint_list", "interactive_setup", "offer_port", "show_error"]
+__all__ = ["interactive_setup", "offer_port"]
 
-RULE = "=" * 60
 _KEY_TRIES = 3
 
 
@@ -41,13 +41,6 @@ def interactive_setup(settings: Settings, *, ask_port: bool) -> Settings:
     return replaced(settings, endpoint=endpoint.name, account_key=account.key, api_key=endpoint.api_key, port=port)
 
 
-def endpoint_list(endpoints: list[Endpoint]) -> str:
-    """What ``--list`` prints."""
-    return "\n".join(
-        [f"Available endpoints ({len(endpoints)}):", *(f"  • {printable(endpoint.name)}" for endpoint in endpoints)]
-    )
-
-
 def offer_port(host: str, port: int) -> int:
     """The next port from ``port`` on that is free on ``host``, or one after the usual one where none follows; else 0."""
     candidates = (*range(port, min(port + 200, 65536)), *range(8010, 8210))
@@ -58,15 +51,6 @@ def is_free(host: str, port: int) -> bool:
     """Whether a listener would get the port. Another program can still be faster."""
     hosts = ["127.0.0.1", "::1"] if host in ("127.0.0.1", "localhost") else [host.strip("[]")]
     return all(_can_bind(name, port) for name in hosts)
-
-
-def show_error(problem: VespaError) -> None:
-    """What happened and what to do, as seed.md shows it, on standard error."""
-    text = f"ERROR: {problem.message}"
-    if problem.hint:
-        text += f"\n\nHINT: {problem.hint}"
-    # A far side's words may be part of it; the line breaks are ours.
-    print("\n".join(printable(line) for line in text.split("\n")), file=sys.stderr)
 
 
 def _account(settings: Settings) -> tuple[AccountKey, list[Endpoint]]:

@@ -15,6 +15,7 @@ from .errors import VespaError
 from .headers import ERROR_HEADER, field_value
 from .http1 import Fields, encode_chunk, last_chunk
 from .lifeline import ClientGone
+from .timed_socket import TimedSocket
 
 __all__ = ["Reply"]
 
@@ -24,7 +25,6 @@ _EVENT_ENDS = (b"\n\n", b"\r\r", b"\r\n\r\n")
 _EVENT_STREAM: Fields = [("Content-Type", "text/event-stream"), ("Cache-Control", "no-cache")]
 # struct linger, "on" for 0 seconds.
 _RESET_ON_CLOSE = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
-_SEND_SLICE = 256 * 1024
 _LARGE = 16 * 1024
 # What a worker said of its empty body doesn't hold for ours.
 _ABOUT_THE_BODY = ("content-type", "content-encoding", "content-language")
@@ -37,7 +37,7 @@ class Reply:
     writing. Methods that write raise :class:`ClientGone` if the client has hung up or stopped reading.
     """
 
-    def __init__(self, sock: socket.socket, method: str = "GET", minor: int = 1, *, keep_alive: bool = False) -> None:
+    def __init__(self, sock: TimedSocket, method: str = "GET", minor: int = 1, *, keep_alive: bool = False) -> None:
         """``minor`` is the client's HTTP/1 minor version; ``keep_alive`` whether its connection is to go on."""
         self._socket = sock
         self._method = method
@@ -77,17 +77,13 @@ class Reply:
         if not self._has_body or not data:
             return
         with self._writing:
-            if len(data) < _LARGE:
+            if len(data) < _LARGE or not self._chunked:
                 self._send(self._framed(data))
                 return
-            if self._chunked:
-                self._send(b"%x\r\n" % len(data))
-            view = memoryview(data)
-            # In slices, since a socket's time limit counts for a whole sendall, and a slow reader is not a silent one.
-            for start in range(0, len(data), _SEND_SLICE):
-                self._send(view[start : start + _SEND_SLICE])
-            if self._chunked:
-                self._send(b"\r\n")
+            # Not copied together with its frame.
+            self._send(b"%x\r\n" % len(data))
+            self._send(data)
+            self._send(b"\r\n")
             self._tail = data[-4:]
 
     def end(self) -> None:
@@ -110,7 +106,7 @@ class Reply:
         self.keep_alive = False
         if self._until_close:
             # An orderly close would be this body's end; a reset is not.
-            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+            self._socket.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
 
     def error(self, problem: VespaError) -> None:
         """Answer with an error of the proxy's own."""
@@ -198,7 +194,7 @@ class Reply:
         self._tail = data[-4:]
         return encode_chunk(data) if self._chunked else data
 
-    def _send(self, data: bytes | memoryview) -> None:
+    def _send(self, data: bytes) -> None:
         try:
             self._socket.sendall(data)
         except OSError as problem:
@@ -207,8 +203,8 @@ class Reply:
 
     def _send_if_room(self, data: bytes) -> None:
         # A socket that takes any bytes takes these few whole; one that takes none is probed by what fills it.
-        if wait_for_write(self._socket, 0):
-            self._socket.send(data)
+        if wait_for_write(self._socket.sock, 0):
+            self._socket.sock.send(data)
 
 
 def reason_of(status: int) -> str:

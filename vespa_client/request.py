@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from .envelope import BODY_METHODS, Payload, check_body
 from .errors import BadRequest, BodyTooLarge, MethodNotAllowed, NotFound
 from .headers import COST_HEADER, field_value
-from .http1 import Fields, Framing, RequestHead
+from .http1 import Fields, Framing, RequestHead, values_of
 
 __all__ = ["METHODS", "OWN_PAGES", "ClientRequest", "check_head", "read_cost", "too_large"]
 
@@ -22,8 +21,7 @@ DEFAULT_COST = "1.0"
 _NUMBER = re.compile(r"(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 
 
-@dataclass(frozen=True)
-class ClientRequest:
+class ClientRequest(NamedTuple):
     """What a worker is to be asked. ``cost`` is the text of a JSON number; ``payload`` is JSON, byte for byte as sent."""
 
     method: str
@@ -70,9 +68,9 @@ def too_large(max_body: int) -> BodyTooLarge:
     return BodyTooLarge(f"The body is larger than {max_body} bytes.", hint="Raise the limit with --max-body SIZE.")
 
 
-def read_cost(fields: Sequence[tuple[str, str]]) -> str:
+def read_cost(fields: Fields) -> str:
     """The workload of ``X-Serverless-Cost``, in the text it came in. Raises :class:`BadRequest`."""
-    values = [value for name, value in fields if name.lower() == COST_HEADER]
+    values = values_of(fields, COST_HEADER)
     if not values:
         return DEFAULT_COST
     value = values[0]

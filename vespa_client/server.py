@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import errno
 import itertools
-import logging
 import selectors
 import socket
 import threading
@@ -23,12 +22,11 @@ from .access import Access
 from .hangup import HangupWatcher
 from .inbound import ClientConnection, Runner, Service
 from .listeners import Listener, listen
+from .log import log
 from .request import METHODS
 from .settings import Settings
 
 __all__ = ["ProxyServer"]
-
-_log = logging.getLogger("vespa_client")
 
 _JOIN_SECONDS = 2.0
 # Each is a thread for as long as its client takes to send a head and to read the answer: more are closed without one.
@@ -92,7 +90,7 @@ class ProxyServer:
                 connection.cut()
             ended = self._changed.wait_for(lambda: not self._connections, _JOIN_SECONDS)
         if not ended:
-            _log.warning("%d connections were still open at the end.", len(self._connections))
+            log.warning("%d connections were still open at the end.", len(self._connections))
         self._watcher.stop()
         # Asked when all is over: a client can have its whole answer before the thread that wrote it has noticed.
         return sum(connection.was_cut or connection in self._connections for connection in late)
@@ -137,12 +135,12 @@ class ProxyServer:
         try:
             listener.process_request(sock, address)
         except RuntimeError:
-            _log.warning("No thread could be started for a new connection; it is refused.")
+            log.warning("No thread could be started for a new connection; it is refused.")
             listener.shutdown_request(sock)
 
     def _wait_for_files(self) -> None:
         now = time.monotonic()
         if now - self._told_out_of_files >= _OUT_OF_FILES_LOG:
             self._told_out_of_files = now
-            _log.warning("Out of open files; new connections wait. Raise the limit with: ulimit -n 65536")
+            log.warning("Out of open files; new connections wait. Raise the limit with: ulimit -n 65536")
         time.sleep(_OUT_OF_FILES_PAUSE)

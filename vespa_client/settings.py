@@ -1,24 +1,30 @@
-"""Every setting, once. Flags, environment names, the library's keywords, the help and the README's table come from here."""
+"""Every setting, once. Flags, environment names, the library's keywords, the help and the README's table come from here.
+
+--help has to load this, so that it does without the modules that take long: dataclasses, typing, urllib.parse.
+"""
 
 from __future__ import annotations
 
-import dataclasses
 import math
 import os
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, TypedDict
-from urllib.parse import urlsplit
 
 from .errors import ConfigurationError
+
+TYPE_CHECKING = False  # as type checkers read it; typing itself takes long to load
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    from typing_extensions import Unpack
+
+    from .setting_keywords import SettingKeywords
 
 __all__ = [
     "INSTANCES",
     "NO_PROXY_KEY",
     "Instance",
     "Setting",
-    "SettingKeywords",
     "Settings",
     "replaced",
     "resolve",
@@ -26,12 +32,12 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True)
 class Instance:
     """One of Vast.ai's installations (protocol.md, "Console")."""
 
-    console_url: str
-    autoscaler_url: str
+    def __init__(self, console_url: str, autoscaler_url: str) -> None:
+        self.console_url = console_url
+        self.autoscaler_url = autoscaler_url
 
 
 INSTANCES = {
@@ -45,23 +51,61 @@ NO_PROXY_KEY = "off"
 """The ``proxy_key`` that says: ask nobody for one."""
 
 
-@dataclass(frozen=True)
 class Setting:
     """How one setting is given: its help text, the placeholder in it, and the check that turns text into its value."""
 
-    help: str
-    parse: Callable[[str], Any]
-    metavar: str | None = None
-    env: str | None = None
-    choices: tuple[str, ...] = ()
-    secret: bool = False
-    repeatable: bool = False
-    group: str = "Proxy"
+    def __init__(
+        self,
+        default: Any,
+        help: str,
+        parse: Callable[[str], Any],
+        *,
+        metavar: str | None = None,
+        env: str | None = None,
+        choices: tuple[str, ...] = (),
+        secret: bool = False,
+        repeatable: bool = False,
+        group: str = "Proxy",
+    ) -> None:
+        self.default = default
+        self.help = help
+        self.parse = parse
+        self.metavar = metavar
+        self.env = env
+        self.choices = choices
+        self.secret = secret
+        self.repeatable = repeatable
+        self.group = group
+
+    def __set_name__(self, owner: type[Settings], name: str) -> None:
+        self.flag = "--" + name.replace("_", "-")
 
     @property
     def is_switch(self) -> bool:
         """Whether the flag stands alone, without a value."""
         return self.parse is _switch
+
+    def checked(self, value: Any) -> Any:
+        """The value as it is used. Text is parsed, so that ``port="8010"`` and ``--port 8010`` are one thing.
+
+        Raises :class:`ConfigurationError`.
+        """
+        if value is None and self.default is None:
+            return None
+        if self.repeatable:
+            return tuple(self.read(self.flag, item) for item in ([value] if isinstance(value, str) else value))
+        return self.read(self.flag, value)
+
+    def read(self, source: str, value: Any) -> Any:
+        """One value. ``source`` is the flag or the variable, for the message. Raises :class:`ConfigurationError`."""
+        try:
+            result = self.parse(value if isinstance(value, str) else str(value))
+        except ValueError as problem:
+            shown = "" if self.secret else f" {value!r}"
+            raise ConfigurationError(f"{source}{shown}: {problem}.") from None
+        if self.choices and result not in self.choices:
+            raise ConfigurationError(f"{source} {value!r}: choose one of {', '.join(self.choices)}.")
+        return result
 
 
 def _text(value: str) -> str:
@@ -112,6 +156,8 @@ def _size(value: str) -> int:
 
 
 def _url(value: str) -> str:
+    from urllib.parse import urlsplit
+
     try:
         parts = urlsplit(value)
         valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
@@ -146,15 +192,14 @@ def _switch(value: str) -> bool:
 
 
 def _setting(default: Any, help: str, parse: Callable[[str], Any] = _text, **how: Any) -> Any:
-    setting = Setting(help, parse, **how)
-    return dataclasses.field(default=default, repr=not setting.secret, metadata={"setting": setting})
+    """A :class:`Setting`, whose name an instance has for the value."""
+    return Setting(default, help, parse, **how)
 
 
-@dataclass(frozen=True)
 class Settings:
     """What one proxy was told. Every field is a flag of the command line and a keyword of :class:`VastClient`.
 
-    Raises :class:`ConfigurationError` where a value can't work.
+    Not to be changed. Raises :class:`ConfigurationError` where a value can't work, TypeError for a name that is none.
     """
 
     endpoint: str | None = _setting(
@@ -270,11 +315,28 @@ class Settings:
     )
     debug: bool = _setting(False, "log each decision", _switch)
 
-    def __post_init__(self) -> None:
-        for field in dataclasses.fields(self):
-            object.__setattr__(self, field.name, _checked(field, getattr(self, field.name)))
-        if self.sandbox_backend and not self.sandbox:
-            object.__setattr__(self, "sandbox", True)
+    def __init__(self, **values: Unpack[SettingKeywords]) -> None:
+        table = settings_table()
+        unknown = sorted(set(values) - set(table))
+        if unknown:
+            raise TypeError(f"there is no setting {', '.join(unknown)}")
+        given = {name: setting.default for name, setting in table.items()} | values
+        checked = {name: table[name].checked(value) for name, value in given.items()}
+        checked["sandbox"] = checked["sandbox"] or checked["sandbox_backend"] is not None
+        vars(self).update(checked)
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(f"settings don't change; make others with replaced(…, {name}=…)")
+
+    def __eq__(self, other: object) -> bool:
+        return vars(self) == vars(other) if isinstance(other, Settings) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(tuple(vars(self).items()))
+
+    def __repr__(self) -> str:
+        shown = (f"{name}={vars(self)[name]!r}" for name, setting in settings_table().items() if not setting.secret)
+        return f"Settings({', '.join(shown)})"
 
     @property
     def console(self) -> str:
@@ -287,42 +349,6 @@ class Settings:
         return self.autoscaler_url or INSTANCES[self.instance].autoscaler_url
 
 
-class SettingKeywords(TypedDict, total=False):
-    """The names and types of :class:`Settings` for type checkers, but for ``api_key``, which may be positional.
-
-    A test holds the two against each other.
-    """
-
-    endpoint: str | None
-    account_key: str | None
-    port: int
-    host: str
-    autoscaler_url: str | None
-    console_url: str | None
-    instance: str
-    ca_file: str | None
-    allow_host: tuple[str, ...]
-    cors_origin: tuple[str, ...]
-    proxy_key: str | None
-    wait: float
-    retries: int
-    connect_timeout: float
-    timeout: float
-    drain: float
-    idle_timeout: float
-    heartbeat: float
-    client_idle_timeout: float
-    head_timeout: float
-    body_timeout: float
-    max_connections: int
-    max_body: int
-    forward_header: tuple[str, ...]
-    require_tls: bool
-    sandbox: bool
-    sandbox_backend: str | None
-    debug: bool
-
-
 def resolve(given: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -> Settings:
     """The settings that were given, and those of the environment behind them. Raises :class:`ConfigurationError`.
 
@@ -331,41 +357,18 @@ def resolve(given: Mapping[str, Any], environ: Mapping[str, str] = os.environ) -
     """
     values = {name: value for name, value in given.items() if value is not None and value != ()}
     account_given = "account_key" in values
-    for name, (setting, _) in settings_table().items():
+    for name, setting in settings_table().items():
         overruled = name == "api_key" and account_given
         if setting.env and name not in values and not overruled and environ.get(setting.env, "").strip():
-            values[name] = _parsed(setting.env, setting, environ[setting.env].strip())
+            values[name] = setting.read(setting.env, environ[setting.env].strip())
     return Settings(**values)
 
 
 def replaced(settings: Settings, **values: Any) -> Settings:
     """The settings with some of them changed. Raises :class:`ConfigurationError`."""
-    return dataclasses.replace(settings, **values)
+    return Settings(**{**vars(settings), **values})
 
 
-def settings_table() -> dict[str, tuple[Setting, Any]]:
-    """Every setting by its name, with its default, in the order of the help page."""
-    return {field.name: (field.metadata["setting"], field.default) for field in dataclasses.fields(Settings)}
-
-
-def _checked(field: dataclasses.Field[Any], value: Any) -> Any:
-    """The value as its setting has it. Text is parsed, so that ``port="8010"`` and ``--port 8010`` are one thing."""
-    setting: Setting = field.metadata["setting"]
-    if value is None and field.default is None:
-        return None
-    flag = "--" + field.name.replace("_", "-")
-    if setting.repeatable:
-        return tuple(_parsed(flag, setting, item) for item in ([value] if isinstance(value, str) else value))
-    return _parsed(flag, setting, value)
-
-
-def _parsed(source: str, setting: Setting, value: Any) -> Any:
-    """``source`` is the flag or the variable, for the message."""
-    try:
-        result = setting.parse(value if isinstance(value, str) else str(value))
-    except ValueError as problem:
-        shown = "" if setting.secret else f" {value!r}"
-        raise ConfigurationError(f"{source}{shown}: {problem}.") from None
-    if setting.choices and result not in setting.choices:
-        raise ConfigurationError(f"{source} {value!r}: choose one of {', '.join(setting.choices)}.")
-    return result
+def settings_table() -> dict[str, Setting]:
+    """Every setting by its name, in the order of the help page."""
+    return {name: setting for name, setting in vars(Settings).items() if isinstance(setting, Setting)}

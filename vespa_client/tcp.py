@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import errno
 import os
+import select
 import socket
+import ssl
 import struct
 import sys
 import time
 from typing import Any, NamedTuple
 
-from urllib3.util.wait import wait_for_write
+from urllib3.util.wait import wait_for_read, wait_for_write
 
 from .lifeline import Lifeline
 
-__all__ = ["Counters", "counters", "dial"]
+__all__ = ["Counters", "counters", "dial", "is_readable"]
 
 # How often an attempt looks whether its client has left; a leaving client is to be heard within 100 ms.
 _SLICE = 0.05
@@ -44,6 +46,37 @@ def counters(sock: socket.socket) -> Counters | None:
         return None
     # Some sandboxes fill the structure with zeros.
     return Counters(acknowledged, received, state == _CLOSE_WAIT) if acknowledged else None
+
+
+def is_readable(sock: socket.socket) -> bool:
+    """Whether a read would return at once: something has come, or the end."""
+    if isinstance(sock, ssl.SSLSocket):
+        return sock.pending() > 0 or (_has_come(sock) and _is_for_us(sock))
+    return _has_come(sock)
+
+
+def _has_come(sock: socket.socket) -> bool:
+    if not hasattr(select, "poll"):
+        return wait_for_read(sock, 0)
+    # As urllib3's wait_for_read(), which takes four times as long for it.
+    poll = select.poll()
+    poll.register(sock, select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def _is_for_us(sock: ssl.SSLSocket) -> bool:
+    """Whether what has come is more than TLS's own messages, such as the tickets behind a handshake (RFC 8446, 4.6.1)."""
+    limit = sock.gettimeout()
+    sock.settimeout(0.0)
+    try:
+        sock.recv(1)
+    except ssl.SSLWantReadError:
+        return False
+    except OSError:
+        return True
+    finally:
+        sock.settimeout(limit)
+    return True
 
 
 def dial(host: str, port: int, seconds: float, lifeline: Lifeline) -> socket.socket:

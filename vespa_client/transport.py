@@ -9,6 +9,8 @@ from __future__ import annotations
 import math
 import ssl
 import time
+import weakref
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,7 +19,7 @@ import urllib3
 from requests.adapters import HTTPAdapter
 
 from .body import AnswerBody
-from .connection import OutboundRequest, TimeLimits, TLSSocket, pools, under_way
+from .connection import OutboundRequest, Pool, TimeLimits, TLSSocket, pools, under_way
 from .failures import (
     AnswerBroken,
     AnswerLate,
@@ -28,6 +30,7 @@ from .failures import (
     TransportError,
     reason_for,
 )
+from .http1 import values_of
 from .kept import KeptConnections
 from .lifeline import Lifeline
 from .proxies import OutboundProxies
@@ -67,7 +70,7 @@ class Answer(requests.Response):
 
     def field(self, name: str) -> str | None:
         """The first header of that name (in lower case), or None."""
-        return next((value for field, value in self.fields if field.lower() == name), None)
+        return next(iter(values_of(self.fields, name)), None)
 
     def read(self, limit: int, seconds: float = math.inf) -> bytes:
         """The whole body; what is above ``limit`` bytes is cut off.
@@ -90,18 +93,26 @@ class Answer(requests.Response):
 class Transport(HTTPAdapter):
     """Kept connections to any number of hosts. Safe to share between threads."""
 
-    def __init__(self, context: ssl.SSLContext, proxies: OutboundProxies) -> None:
-        context.sslsocket_class = TLSSocket
-        self._context = context
+    def __init__(self, context: Callable[[], ssl.SSLContext], proxies: OutboundProxies) -> None:
+        """``context`` is asked for when the first host with TLS is met, and must always return the same one."""
+        self._make_context = context
         self._proxies = proxies
         self._kept = KeptConnections()
+        # The managers hold them, and forget those of the hosts that were met first; to ask a manager means to build a key
+        # out of all that could tell two pools of one host apart.
+        self._pools: weakref.WeakValueDictionary[str, Pool] = weakref.WeakValueDictionary()
         # urllib3 2 lets a pool that falls out of this many go on serving whoever holds it; 10 (the default) is too few
         # where each worker is a host.
         super().__init__(pool_connections=1024, pool_maxsize=1, max_retries=0)
 
     def init_poolmanager(self, connections: int, maxsize: int, block: bool = False, **kwargs: Any) -> None:
-        self.poolmanager = urllib3.PoolManager(connections, maxsize=maxsize, ssl_context=self._context)
-        self.poolmanager.pool_classes_by_scheme = pools(self._kept)
+        self.poolmanager = urllib3.PoolManager(connections, maxsize=maxsize)
+        self.poolmanager.pool_classes_by_scheme = pools(self._kept, self._context)
+
+    def _context(self) -> ssl.SSLContext:
+        context = self._make_context()
+        context.sslsocket_class = TLSSocket
+        return context
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> urllib3.ProxyManager:
         if proxy not in self.proxy_manager:
@@ -109,13 +120,24 @@ class Transport(HTTPAdapter):
                 proxy,
                 num_pools=1024,
                 maxsize=1,
-                ssl_context=self._context,
-                proxy_ssl_context=self._context,
+                proxy_ssl_context=self._context() if proxy.startswith("https:") else None,
                 proxy_headers=self.proxy_headers(proxy),
             )
-            self.proxy_manager[proxy].pool_classes_by_scheme = pools(self._kept)
+            self.proxy_manager[proxy].pool_classes_by_scheme = pools(self._kept, self._context)
         manager: urllib3.ProxyManager = self.proxy_manager[proxy]
         return manager
+
+    def connect(self, url: str, limits: TimeLimits, lifeline: Lifeline) -> None:
+        """Have a connection ready for the next request to the host of ``url``, without a request.
+
+        Raises :class:`TransportError`, and :class:`ClientGone` when the lifeline is cut.
+        """
+        under_way.lifeline, under_way.limits = lifeline, limits
+        try:
+            self._pool(url).open_one()
+        except TransportError:
+            lifeline.check()
+            raise
 
     def exchange(self, request: OutboundRequest, limits: TimeLimits, lifeline: Lifeline) -> Answer:
         """Send the request and return its answer's head, the body still to come.
@@ -152,11 +174,19 @@ class Transport(HTTPAdapter):
         self, request: requests.PreparedRequest, verify: Any, proxies: Any = None, cert: Any = None
     ) -> urllib3.HTTPConnectionPool:
         assert request.url is not None
-        parts = urlsplit(request.url)
-        assert parts.hostname is not None
-        proxy = self._proxies.for_host(parts.scheme, parts.hostname, parts.port)
-        manager = self.proxy_manager_for(proxy) if proxy else self.poolmanager
-        return manager.connection_from_host(parts.hostname, parts.port, parts.scheme)
+        return self._pool(request.url)
+
+    def _pool(self, url: str) -> Pool:
+        pool = self._pools.get(url)
+        if pool is None:
+            parts = urlsplit(url)
+            assert parts.hostname is not None
+            proxy = self._proxies.for_host(parts.scheme, parts.hostname, parts.port)
+            manager = self.proxy_manager_for(proxy) if proxy else self.poolmanager
+            found = manager.connection_from_host(parts.hostname, parts.port, parts.scheme)
+            assert isinstance(found, Pool)
+            pool = self._pools[url] = found
+        return pool
 
     def request_url(self, request: requests.PreparedRequest, proxies: Any) -> str:
         # Never sent: the connection writes the target as it was given. Absolute for plain http, where urllib3 tells by

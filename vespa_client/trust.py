@@ -8,7 +8,6 @@ always verified; there is no way to turn that off.
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import re
 import ssl
@@ -22,6 +21,7 @@ from urllib.parse import urlsplit
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from .errors import ConfigurationError, VespaError
+from .log import log
 from .private_files import read_private, write_private
 
 __all__ = ["ROOT_PATH", "Trust", "cache_directory"]
@@ -30,23 +30,40 @@ ROOT_PATH = "/static/jvastai_root.cer"
 # A worker with a bad certificate must not have the console asked at each request.
 _RENEW_SECONDS = 60.0
 
-_log = logging.getLogger("vespa_client")
-
 
 class Trust:
     """The TLS contexts of one proxy."""
 
     def __init__(self, console_url: str, fetch_root: Callable[[], bytes], ca_file: str | None = None) -> None:
         """``fetch_root`` returns what the console has under :data:`ROOT_PATH`, or raises :class:`VespaError`."""
-        self.public = _context(ca_file)
-        self.workers = _context(ca_file)
+        if ca_file is not None:
+            _add_roots(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), ca_file)  # what is wrong with it is to be said now
+        self._ca_file = ca_file
+        # Guards the two below, each made by whoever asks first: with all public roots it takes a tenth of a second.
+        self._making = threading.Lock()
+        self._public: ssl.SSLContext | None = None
+        self._workers: ssl.SSLContext | None = None
         self._fetch_root = fetch_root
         self._file = cache_directory() / _cache_name(console_url)
-        self._lock = threading.Lock()  # guards the fields below, and that the root is fetched once for all who wait
+        self._lock = threading.Lock()  # guards what is below, and that the root is fetched once for all who wait
         self._root: bytes | None = None
         self._renewed_at: float | None = None
         self.trouble = ""
         """Why Vast.ai's root can't be had from the console at present; empty where it can."""
+
+    @property
+    def public(self) -> ssl.SSLContext:
+        """The context for console and autoscaler."""
+        with self._making:
+            self._public = self._public or _context(self._ca_file)
+            return self._public
+
+    @property
+    def workers(self) -> ssl.SSLContext:
+        """The context for workers; :meth:`ready` adds Vast.ai's root."""
+        with self._making:
+            self._workers = self._workers or _context(self._ca_file)
+            return self._workers
 
     def ready(self) -> None:
         """Have Vast.ai's root trusted for workers, from the cache or else from the console.
@@ -58,6 +75,15 @@ class Trust:
         with self._lock:
             if self._root is None and not self._use_cached():
                 self._fetch()
+
+    def prepare(self, *, fetch: bool) -> None:
+        """Do :meth:`ready`'s work before it is needed; without ``fetch``, only what takes no request to the console."""
+        if fetch:
+            self.ready()
+            return
+        with self._lock:
+            if self._root is None:
+                self._use_cached()
 
     def renew(self) -> bool:
         """A worker's chain failed: fetch the root afresh, at most once a minute. Returns whether another one came."""
@@ -71,7 +97,7 @@ class Trust:
             root = read_private(self._file)
             self._trust(root)
         except PermissionError as problem:
-            _log.warning("Vast.ai's root certificate is not taken from the cache: %s", str(problem))
+            log.warning("Vast.ai's root certificate is not taken from the cache: %s", str(problem))
             return False
         except (OSError, ValueError):
             return False
@@ -87,7 +113,7 @@ class Trust:
             self._trust(root)
         except (VespaError, ValueError) as problem:
             self.trouble = f"Vast.ai's root certificate can't be had: {problem}".rstrip(".")
-            _log.warning("%s", self.trouble)
+            log.warning("%s", self.trouble)
             return
         self.trouble = ""
         with contextlib.suppress(OSError):
@@ -120,12 +146,16 @@ def _context(ca_file: str | None) -> ssl.SSLContext:
     # On by default from Python 3.13. Vast.ai's root has a path length without keyCertSign, which that check alone refuses.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     if ca_file is not None:
-        try:
-            context.load_verify_locations(cafile=Path(ca_file).expanduser())
-        except (OSError, ssl.SSLError) as problem:
-            reason = "it holds no PEM certificate" if isinstance(problem, ssl.SSLError) else problem.strerror
-            raise ConfigurationError(f"--ca-file {ca_file!r} can't be used: {reason}.") from None
+        _add_roots(context, ca_file)
     return context
+
+
+def _add_roots(context: ssl.SSLContext, ca_file: str) -> None:
+    try:
+        context.load_verify_locations(cafile=Path(ca_file).expanduser())
+    except (OSError, ssl.SSLError) as problem:
+        reason = "it holds no PEM certificate" if isinstance(problem, ssl.SSLError) else problem.strerror
+        raise ConfigurationError(f"--ca-file {ca_file!r} can't be used: {reason}.") from None
 
 
 def _cache_name(console_url: str) -> str:

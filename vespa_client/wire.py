@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-import socket
 import time
 
 from .http1 import MAX_HEAD, MessageError
+from .timed_socket import TimedSocket
 
-__all__ = ["RECEIVE_SIZE", "SocketReader"]
+__all__ = ["SocketReader"]
 
-RECEIVE_SIZE = 64 * 1024
-"""How much one system call takes from a socket, in bytes."""
+# How much one system call takes. The buffer is there for as long as the call waits, and most that wait get little: it
+# grows where it is filled.
+_SMALLEST, _LARGEST = 4 * 1024, 256 * 1024
 
 _BARE_LF = re.compile(rb"(?:^|[^\r])\n")
 _EMPTY_LINES = re.compile(rb"\A(?:\r\n)+")
@@ -21,30 +22,46 @@ _TLS_HANDSHAKE = b"\x16\x03"
 class SocketReader:
     """Reads heads and body bytes from a socket; what came with a head stays in ``buffered`` for the next read."""
 
-    __slots__ = ("_socket", "buffered")
+    __slots__ = ("_limit", "_size", "_socket", "buffered")
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: TimedSocket, seconds: float) -> None:
+        """``seconds`` is how long a read may wait, as in :meth:`limit`."""
         self._socket = sock
+        self._limit = seconds
+        self._size = _SMALLEST
         self.buffered = b""
 
-    def read_some(self, limit: int = RECEIVE_SIZE) -> bytes:
+    def limit(self, seconds: float) -> None:
+        """How long a read may wait for its first byte; then it raises :class:`TimeoutError`."""
+        # Told to the socket by the read that may have to wait: most of what is read has come already.
+        self._limit = seconds
+
+    def read_some(self, limit: int = _LARGEST) -> bytes:
         """What has arrived, ``limit`` bytes at most; waits only while there is nothing. Empty at the end.
 
-        Raises :class:`OSError`, :class:`TimeoutError` after the socket's own time limit.
+        Raises :class:`OSError`, :class:`TimeoutError` after the time limit.
         """
         if self.buffered:
             data, self.buffered = self.buffered[:limit], self.buffered[limit:]
             return data
-        return self._socket.recv(limit)
+        return self._receive(limit)
+
+    def fill(self) -> bool:
+        """Wait until there is something in ``buffered``. Returns False at the end. Raises as :meth:`read_some`."""
+        if not self.buffered:
+            self.buffered = self._receive(_LARGEST)
+        return bool(self.buffered)
 
     def read_head(self, seconds: float | None = None) -> bytes | None:
         """All bytes up to the empty line, without it; None where the connection ends before the first byte.
 
-        ``seconds`` bounds the time from the first byte to the last. Raises :class:`MessageError` for a head that is too
-        long, has a line that ends in LF alone, or stops half way; :class:`OSError`, and :class:`TimeoutError` when the
-        time is over: ``buffered`` is what has come by then.
+        ``seconds`` bounds the time from the first byte to the last; the time limit may be another one afterwards. Raises
+        :class:`MessageError` for a head that is too long, has a line that ends in LF alone, or stops half way;
+        :class:`OSError`, and :class:`TimeoutError` when the time is over: ``buffered`` is what has come by then.
         """
-        data = self.buffered or self._socket.recv(RECEIVE_SIZE)
+        if not self.buffered:
+            self._size = _SMALLEST  # the pause before a head can be long
+        data = self.buffered or self._receive(_LARGEST)
         if not data:
             return None
         deadline = None if seconds is None else time.monotonic() + seconds
@@ -73,10 +90,20 @@ class SocketReader:
                 left = deadline - time.monotonic()
                 if left <= 0:
                     raise TimeoutError("the head did not arrive in time")
-                self._socket.settimeout(left)
-            more = self._socket.recv(RECEIVE_SIZE)
+                self.limit(left)
+            more = self._receive(_LARGEST)
             if not more:
                 if not data:
                     return None
                 raise MessageError("The connection ended inside the head.")
             data += more
+
+    def _receive(self, limit: int) -> bytes:
+        size = self._size
+        self._socket.limit_reads(self._limit)
+        data = self._socket.recv(min(size, limit))
+        if len(data) == size:
+            self._size = min(size * 8, _LARGEST)
+        elif len(data) * 16 < size:
+            self._size = max(size // 2, _SMALLEST)
+        return data

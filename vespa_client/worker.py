@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 from .addresses import is_loopback
 from .autoscaler import Assignment
 from .envelope import BODY_METHODS, sign_target, wrap
-from .headers import worker_fields
+from .headers import held_back, worker_fields
 from .lifeline import Lifeline
+from .log import log
 from .request import ClientRequest
 from .transport import Answer, CertificateRefused, ConnectFailed, OutboundRequest, TimeLimits, Transport
 from .trust import Trust
@@ -21,8 +22,6 @@ __all__ = ["Workers"]
 # How long a worker that could not be reached is avoided. Short, since an endpoint may have no other one.
 _DEAD_SECONDS = 2.0
 _MOST_TOLD = 10_000
-
-_log = logging.getLogger("vespa_client")
 
 
 class Workers:
@@ -44,7 +43,7 @@ class Workers:
         self._transport = transport
         self._trust = trust
         self._limits = limits
-        self._forwarded = frozenset(name.lower() for name in forwarded)
+        self._held_back = held_back(forwarded)
         self._require_tls = require_tls
         self._told_in_clear: set[str] = set()
         self._lock = threading.Lock()  # guards _dead_until
@@ -70,7 +69,7 @@ class Workers:
             if len(self._told_in_clear) >= _MOST_TOLD:
                 self._told_in_clear.clear()
             self._told_in_clear.add(worker)
-            _log.warning("The worker %s has no TLS: prompts and answers cross the internet in the clear.", worker)
+            log.warning("The worker %s has no TLS: prompts and answers cross the internet in the clear.", worker)
 
     def send(self, request: ClientRequest, assignment: Assignment, lifeline: Lifeline) -> Answer:
         """Send the client's request under the assignment, and return the answer's head, its body still to come.
@@ -82,14 +81,13 @@ class Workers:
             request.method,
             assignment.url,
             request.target if wrapped else sign_target(request.target, assignment.auth),
-            worker_fields(request.fields, self._forwarded, envelope=wrapped),
+            worker_fields(request.fields, self._held_back, envelope=wrapped),
             wrap(request.payload, assignment.auth) if wrapped else None,
         )
-        parts = urlsplit(assignment.url)
-        if parts.scheme == "https":
+        if assignment.url.startswith("https:"):
             self._trust.ready()
-        elif not is_loopback(parts.hostname or ""):
-            self._say_in_clear(parts.netloc)
+        elif not _is_on_this_machine(assignment.url):
+            self._say_in_clear(assignment.url.partition("://")[2])
         try:
             return self._transport.exchange(outbound, self._limits, lifeline)
         except CertificateRefused as refused:
@@ -101,3 +99,8 @@ class Workers:
         except ConnectFailed:
             self._note_dead(assignment.url)
             raise
+
+
+@lru_cache(maxsize=1024)
+def _is_on_this_machine(url: str) -> bool:
+    return is_loopback(urlsplit(url).hostname or "")

@@ -1,0 +1,43 @@
+"""The keywords of :class:`VastClient`, for type checkers."""
+
+from __future__ import annotations
+
+from typing import TypedDict
+
+__all__ = ["SettingKeywords"]
+
+
+class SettingKeywords(TypedDict, total=False):
+    """The names and types of :class:`Settings`, but for ``api_key``, which may be positional.
+
+    A test holds the two against each other.
+    """
+
+    endpoint: str | None
+    account_key: str | None
+    port: int
+    host: str
+    autoscaler_url: str | None
+    console_url: str | None
+    instance: str
+    ca_file: str | None
+    allow_host: tuple[str, ...]
+    cors_origin: tuple[str, ...]
+    proxy_key: str | None
+    wait: float
+    retries: int
+    connect_timeout: float
+    timeout: float
+    drain: float
+    idle_timeout: float
+    heartbeat: float
+    client_idle_timeout: float
+    head_timeout: float
+    body_timeout: float
+    max_connections: int
+    max_body: int
+    forward_header: tuple[str, ...]
+    require_tls: bool
+    sandbox: bool
+    sandbox_backend: str | None
+    debug: bool

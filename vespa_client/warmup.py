@@ -1,0 +1,48 @@
+"""What the first request would else have to wait for, done at the start."""
+
+from __future__ import annotations
+
+import threading
+
+from .autoscaler import Autoscaler
+from .lifeline import ClientGone, Lifeline
+from .log import log
+from .transport import TransportError
+from .trust import Trust
+
+__all__ = ["Warmup"]
+
+
+class Warmup:
+    """A thread that connects to the autoscaler, and has TLS ready for workers.
+
+    It asks for no worker: a /route/ call may wake one that costs money.
+    """
+
+    def __init__(self, autoscaler: Autoscaler, trust: Trust, *, expects_tls: bool) -> None:
+        """``expects_tls``: workers will have it, so that Vast.ai's root is fetched where no cache has it."""
+        self._autoscaler = autoscaler
+        self._trust = trust
+        self._expects_tls = expects_tls
+        self._lifeline = Lifeline()
+        self._thread = threading.Thread(target=self._run, name="vespa-warmup", daemon=True)
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """End it, wherever it is."""
+        self._lifeline.cut()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _run(self) -> None:
+        try:
+            self._autoscaler.connect(self._lifeline)
+        except TransportError as problem:
+            # The first request will find the same, and say it to somebody.
+            log.debug("The autoscaler can't be connected to yet: %s", str(problem))
+        except ClientGone:
+            return
+        self._trust.prepare(fetch=self._expects_tls)
