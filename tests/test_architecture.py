@@ -33,7 +33,7 @@ RANKS = """
     console
     transport trust
     connection
-    body tcp kept
+    body tcp kept client_body
     reply request access proxies record failures
     envelope headers wire
     http1 lifeline settings timed_socket

@@ -18,6 +18,7 @@ ERROR_HEADER = "X-Vespa-Error"
 _HOP_BY_HOP = frozenset(
     {
         "connection",
+        "http2-settings",
         "keep-alive",
         "proxy-authenticate",
         "proxy-authentication-info",

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from ipaddress import IPv6Address
 from typing import NamedTuple
 
 __all__ = [
@@ -61,7 +62,7 @@ _STATUS_LINE = re.compile(r"HTTP/1\.([0-9]) ([1-9][0-9]{2})(?: ([^\x00-\x08\x0a-
 _ORIGIN_FORM = re.compile(r"/(?:[A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-Fa-f]{2})*")
 _ABSOLUTE_FORM = re.compile(r"https?://([^/?]*)(/.*|\?.*|)", re.IGNORECASE)
 # RFC 9110, 4.2 and 7.2, of RFC 3986's names those alone that the DNS, hosts files and containers have.
-_AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::[0-9]{0,5})?")
+_AUTHORITY = re.compile(r"(\[(?P<ipv6>[0-9A-Fa-f:.]+)\]|[A-Za-z0-9._-]+)(?::[0-9]{0,5})?")
 _CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})(?:[ \t]*;[^\x00-\x08\x0a-\x1f\x7f]*)?")
 _TRAILER = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\x00-\x08\x0a-\x1f\x7f]*")
 
@@ -173,6 +174,11 @@ def request_hosts(head: RequestHead) -> list[str]:
 def host_of(authority: str) -> str:
     """The host of ``host:port``, brackets included. Raises :class:`MessageError`."""
     match = _AUTHORITY.fullmatch(authority)
+    try:
+        if match and match["ipv6"]:
+            IPv6Address(match["ipv6"])
+    except ValueError:
+        match = None
     if not match:
         raise MessageError("The request's host is no name and port.")
     return match[1]
@@ -241,17 +247,18 @@ def encode_chunk(data: bytes) -> bytes:
 class ChunkedDecoder:
     """A chunked body, decoded as it arrives (RFC 9112, 7.1). Trailers are dropped.
 
-    ``done`` says that the last chunk and the trailers are complete; ``rest`` then holds the bytes that came after them.
+    ``left`` is how many bytes the present chunk still has to bring. ``done`` says that the last chunk and the trailers are
+    complete; ``rest`` then holds the bytes that came after them.
     """
 
-    __slots__ = ("_left", "_pending", "_state", "_trailer_bytes", "done", "rest")
+    __slots__ = ("_pending", "_state", "_trailer_bytes", "done", "left", "rest")
 
     def __init__(self) -> None:
         self.done = False
         self.rest = b""
         self._state = self._size
         self._pending = b""
-        self._left = 0
+        self.left = 0
         self._trailer_bytes = 0
 
     def feed(self, data: bytes) -> bytes:
@@ -294,17 +301,17 @@ class ChunkedDecoder:
         match = _CHUNK_LINE.fullmatch(line)
         if not match:
             raise MessageError("a chunk's size is not a hexadecimal number")
-        self._left = int(match[1], 16)
-        self._state = self._data if self._left else self._trailer
+        self.left = int(match[1], 16)
+        self._state = self._data if self.left else self._trailer
         return position + len(line) + 2
 
     def _data(self, data: bytes, position: int, pieces: list[bytes]) -> int:
-        piece = data[position : position + self._left]
+        piece = data[position : position + self.left]
         if not piece:
             return -1
         pieces.append(piece)
-        self._left -= len(piece)
-        if not self._left:
+        self.left -= len(piece)
+        if not self.left:
             self._state = self._data_end
         return position + len(piece)
 

@@ -5,17 +5,16 @@ from __future__ import annotations
 import contextlib
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
 from .access import Access, Visitor
+from .client_body import read_client_body
 from .errors import BadRequest, ShuttingDown, TooManyConnections, VespaError
 from .hangup import HangupWatcher
-from .headers import field_value
 from .http1 import (
     NO_BODY,
-    ChunkedDecoder,
     Framing,
     MessageError,
     RequestHead,
@@ -27,17 +26,17 @@ from .lifeline import ClientGone, Lifeline
 from .log import log
 from .record import Record
 from .reply import Reply
-from .request import METHODS, ClientRequest, check_head, too_large
+from .request import METHODS, ClientRequest, check_head
 from .settings import Settings
 from .timed_socket import TimedSocket
 from .wire import SocketReader
 
 __all__ = ["ClientConnection", "Runner", "Service"]
 
-_READ_SIZE = 256 * 1024
 # What a client still sends after an answer that came early is read for this long, so that it sees the answer, not a reset.
 _LINGER_SECONDS = 2.0
 _LINGER_BYTES = 16 * 2**20
+_LINGER_READ = 64 * 1024
 _RETRY_AFTER = 5
 
 
@@ -63,9 +62,11 @@ class Service:
 class ClientConnection:
     """A connection, from its first request to its last. Its own thread runs :meth:`serve`; the others are for any thread."""
 
-    def __init__(self, sock: socket.socket, service: Service) -> None:
+    def __init__(self, sock: socket.socket, service: Service, when_leaving: Callable[[ClientConnection], None]) -> None:
+        """``when_leaving`` is told when all is answered and the connection only waits for its client to go."""
         self._socket = sock
         self._service = service
+        self._when_leaving = when_leaving
         self._limits = service.settings
         self._timed = TimedSocket(sock)
         self._reader = SocketReader(self._timed, service.settings.client_idle_timeout)
@@ -141,10 +142,13 @@ class ClientConnection:
         keep_alive = keeps_alive(head.minor, head.fields) and not self._service.stopping
         reply = Reply(self._timed, head.method, head.minor, keep_alive=keep_alive)
         try:
-            return self._answer(head, framing, reply, record)
+            goes_on = self._answer(head, framing, reply, record)
         finally:
             self._busy = False
             log.info("%s", record.line())
+        if not goes_on and not reply.resets:
+            self._linger()
+        return goes_on
 
     def _refuse(self, malformed: MessageError) -> None:
         log.info("A request was refused: %s", malformed)
@@ -157,13 +161,14 @@ class ClientConnection:
             visitor = self._admit(head, reply)
             if visitor.preflight is not None:
                 record.begin(204)
+                reply.keep_alive = reply.keep_alive and body_is_read
                 reply.begin(204, "No Content", visitor.preflight, None)
-                return reply.keep_alive and body_is_read
+                return reply.keep_alive
             head = self._service.access.without_key(head)
             cost = check_head(head, framing, self._limits.max_body)
             if self._service.stopping:
                 raise ShuttingDown("The proxy is stopping.", retry_after=_RETRY_AFTER)
-            body = self._read_body(head, framing, reply)
+            body = read_client_body(head, framing, self._reader, self._limits, reply.send_continue)
             body_is_read = True
             record.request_bytes = len(body)
             if head.method == "OPTIONS":
@@ -174,7 +179,7 @@ class ClientConnection:
         except ClientGone:
             record.outcome = "left"
             self.was_cut = self._service.stopping
-            return False
+            raise
         except VespaError as problem:
             self._fail(problem, reply, record, body_is_read=body_is_read)
         except Exception:  # noqa: BLE001 - a mistake of ours costs one request, not the connection's thread
@@ -201,8 +206,6 @@ class ClientConnection:
             record.begin(200)  # a heartbeat had begun the answer
         reply.keep_alive = reply.keep_alive and body_is_read and not self._service.stopping
         reply.fail(problem)
-        if not body_is_read:
-            self._linger()
 
     def _carry_out(self, request: ClientRequest, reply: Reply, record: Record) -> None:
         self._timed.limit_writes(self._limits.idle_timeout)
@@ -218,56 +221,15 @@ class ClientConnection:
         finally:
             self._lifeline = None
 
-    def _read_body(self, head: RequestHead, framing: Framing, reply: Reply) -> bytearray:
-        body = bytearray()
-        if framing == NO_BODY:
-            return body
-        expectation = field_value(head.fields, "expect")
-        if expectation and expectation.lower() != "100-continue":
-            raise BadRequest(f"The expectation {expectation!r} can't be met.", status=417)
-        if expectation and head.minor >= 1 and not self._reader.buffered:
-            reply.send_continue()
-        self._reader.limit(self._limits.body_timeout)
-        try:
-            if framing.kind == "chunked":
-                self._read_chunks(body)
-            else:
-                while len(body) < framing.length:
-                    body += self._some(framing.length - len(body))
-        except TimeoutError:
-            problem = f"The body stopped coming for {self._limits.body_timeout:g} s."
-            raise BadRequest(problem, status=408) from None
-        except MessageError as malformed:
-            raise BadRequest(f"The chunked body is malformed: {malformed}.") from None
-        return body
-
-    def _read_chunks(self, body: bytearray) -> None:
-        decoder = ChunkedDecoder()
-        while not decoder.done:
-            body += decoder.feed(self._some(_READ_SIZE))
-            if len(body) > self._limits.max_body:
-                raise too_large(self._limits.max_body)
-        self._reader.buffered = decoder.rest
-
-    def _some(self, limit: int) -> bytes:
-        try:
-            data = self._reader.read_some(min(limit, _READ_SIZE))
-        except TimeoutError:
-            raise
-        except OSError as gone:
-            raise ClientGone from gone
-        if not data:
-            raise ClientGone
-        return data
-
     def _linger(self) -> None:
         """Read what the client still sends: closing on unread bytes resets the connection, and the answer with it."""
+        self._when_leaving(self)
         deadline, taken = time.monotonic() + _LINGER_SECONDS, 0
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_WR)
             while taken < _LINGER_BYTES and (left := deadline - time.monotonic()) > 0:
                 self._timed.limit_reads(left)
-                data = self._timed.recv(_READ_SIZE)
+                data = self._timed.recv(_LINGER_READ)
                 if not data:
                     return
                 taken += len(data)

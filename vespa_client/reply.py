@@ -44,6 +44,8 @@ class Reply:
         self._minor = minor
         self.keep_alive = keep_alive
         self.started = False
+        self.resets = False
+        """Whether the connection is to end in a reset."""
         self.added: Fields = []
         """What goes with every answer to this request, the worker's and ours."""
         self._writing = threading.Lock()  # guards the socket's sending half, and the fields below
@@ -106,6 +108,7 @@ class Reply:
         self.keep_alive = False
         if self._until_close:
             # An orderly close would be this body's end; a reset is not.
+            self.resets = True
             self._socket.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
 
     def error(self, problem: VespaError) -> None:

@@ -55,7 +55,8 @@ class ProxyServer:
         self._service = Service(settings, access, runner, self._watcher, itertools.count(1))
         self._most = settings.max_connections
         self._connections: set[ClientConnection] = set()
-        self._turned_away = 0
+        # Those with nothing left to be served: they take no place, however long their clients take to go.
+        self._leaving: set[ClientConnection] = set()
         self._changed = threading.Condition()  # guards the two above; told when a connection ends
         self._told_out_of_files = -_OUT_OF_FILES_LOG
         try:
@@ -97,23 +98,28 @@ class ProxyServer:
 
     def _serve(self, sock: socket.socket) -> None:
         """A connection's whole life, in its own thread."""
-        connection = ClientConnection(sock, self._service)
+        connection = ClientConnection(sock, self._service, self._let_go)
         with self._changed:
-            # Those that are being turned away take no place, however long they take to go.
-            is_one_too_many = len(self._connections) - self._turned_away >= self._most
-            self._turned_away += is_one_too_many
+            is_one_too_many = len(self._connections) - len(self._leaving) >= self._most
+            is_one_of_a_crowd = is_one_too_many and len(self._leaving) >= _MOST_TURNED_AWAY
             self._connections.add(connection)
+            if is_one_too_many:
+                self._leaving.add(connection)
         try:
             if is_one_too_many:
-                if self._turned_away <= _MOST_TURNED_AWAY:
+                if not is_one_of_a_crowd:
                     connection.turn_away()
             elif not self._service.stopping:
                 connection.serve()
         finally:
             with self._changed:
-                self._turned_away -= is_one_too_many
+                self._leaving.discard(connection)
                 self._connections.discard(connection)
                 self._changed.notify_all()
+
+    def _let_go(self, connection: ClientConnection) -> None:
+        with self._changed:
+            self._leaving.add(connection)
 
     def _accept(self) -> None:
         with selectors.DefaultSelector() as selector:

@@ -1,0 +1,76 @@
+"""A client's body, read whole before anything is asked of Vast.ai (design.md, "Route late")."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from .errors import BadRequest
+from .http1 import NO_BODY, ChunkedDecoder, Framing, MessageError, RequestHead, list_items
+from .lifeline import ClientGone
+from .request import too_large
+from .settings import Settings
+from .wire import SocketReader
+
+__all__ = ["read_client_body"]
+
+_READ_SIZE = 256 * 1024
+
+
+def read_client_body(
+    head: RequestHead, framing: Framing, reader: SocketReader, limits: Settings, send_continue: Callable[[], None]
+) -> bytes | bytearray:
+    """The body. ``send_continue`` is called where the client waits for leave to send it (RFC 9110, 10.1.1).
+
+    Raises :class:`BadRequest` where it is malformed, stops coming, or is to meet an expectation that can't be met,
+    :class:`BodyTooLarge`, and :class:`ClientGone`.
+    """
+    if framing == NO_BODY:
+        return b""
+    expectations = [item.lower() for item in list_items(head.fields, "expect")]
+    if any(item != "100-continue" for item in expectations):
+        raise BadRequest(f"The expectation {', '.join(expectations)!r} can't be met.", status=417)
+    if expectations and head.minor >= 1 and not reader.buffered:
+        send_continue()
+    reader.limit(limits.body_timeout)
+    try:
+        if framing.kind == "chunked":
+            return _read_chunks(reader, limits.max_body)
+        return _read_length(reader, framing.length)
+    except TimeoutError:
+        problem = f"The body stopped coming for {limits.body_timeout:g} s."
+        raise BadRequest(problem, status=408) from None
+    except MessageError as malformed:
+        raise BadRequest(f"The chunked body is malformed: {malformed}.") from None
+
+
+def _read_length(reader: SocketReader, length: int) -> bytes | bytearray:
+    first = _some(reader, length)
+    if len(first) == length:
+        return first
+    body = bytearray(first)
+    while len(body) < length:
+        body += _some(reader, length - len(body))
+    return body
+
+
+def _read_chunks(reader: SocketReader, most: int) -> bytearray:
+    body = bytearray()
+    decoder = ChunkedDecoder()
+    while not decoder.done:
+        body += decoder.feed(_some(reader, _READ_SIZE))
+        if len(body) + decoder.left > most:
+            raise too_large(most)
+    reader.buffered = decoder.rest
+    return body
+
+
+def _some(reader: SocketReader, limit: int) -> bytes:
+    try:
+        data = reader.read_some(min(limit, _READ_SIZE))
+    except TimeoutError:
+        raise
+    except OSError as gone:
+        raise ClientGone from gone
+    if not data:
+        raise ClientGone
+    return data
