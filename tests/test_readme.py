@@ -32,10 +32,10 @@ from vespa_client.sandbox import Sandbox
 from vespa_client.sandbox.model import Model
 from vespa_client.settings import settings_table
 
-from . import test_sdks
+from . import javascript
 from .reference import README, with_tables
 
-node_modules = test_sdks.node_modules
+node_modules = javascript.node_modules
 
 ROOT = README.parent
 TEXT = README.read_text(encoding="utf-8")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import shutil
 import subprocess
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -25,7 +24,11 @@ from vespa_client import VastClient
 from vespa_client.sandbox import Sandbox
 from vespa_client.sandbox.messages import HangUp
 
+from . import javascript
 from .conftest import LONG
+from .javascript import ENVIRONMENT, JS
+
+node_modules = javascript.node_modules
 
 HELLO: list[ChatCompletionMessageParam] = [{"role": "user", "content": "Hello!"}]
 HELLO_CLAUDE: list[MessageParam] = [{"role": "user", "content": "Hello!"}]
@@ -35,9 +38,6 @@ COST_ERROR = "X-Serverless-Cost takes one number, 0 or more."
 COST_HINT = "Send the workload in the units of your endpoint"
 EVENT_STREAM = {"Content-Type": "text/event-stream"}
 WRONG_COST = {"X-Serverless-Cost": "much"}
-JS = Path(__file__).parent / "js"
-# npm's settings are the person's own; own_home takes them away from the tests.
-ENVIRONMENT = dict(os.environ)
 
 StartProxy = Callable[..., VastClient]
 
@@ -359,29 +359,6 @@ class TestCurl:
             assert '"role":"assistant"' in curl.stdout.readline()
             curl.terminate()
         sandbox.model.wait_for(lambda asked: asked[-1].outcome == "cancelled")
-
-
-@pytest.fixture(scope="session")
-def node_modules(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory in which Node finds the JavaScript SDK: kept with pytest's cache, since npm needs a while and a network."""
-    npm = shutil.which("npm")
-    if not npm or not shutil.which("node"):
-        pytest.skip("Node or npm is not installed")
-    cache = getattr(request.config, "cache", None)
-    kept = Path(cache.mkdir("openai-js")) if cache else tmp_path_factory.mktemp("openai-js")
-    wanted = (JS / "package.json").read_bytes()
-    if not (kept / "package.json").exists() or (kept / "package.json").read_bytes() != wanted:
-        fresh = tmp_path_factory.mktemp("npm")
-        shutil.copy(JS / "package.json", fresh)
-        command = [npm, "install", "--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts"]
-        done = subprocess.run(command, cwd=fresh, env=ENVIRONMENT, capture_output=True, text=True, check=False)
-        if done.returncode:
-            pytest.skip(f"npm could not install the JavaScript SDK: {done.stderr.strip()[-500:]}")
-        shutil.rmtree(kept / "node_modules", ignore_errors=True)
-        shutil.copytree(fresh / "node_modules", kept / "node_modules", symlinks=True)
-        # Last, so that what was broken off is begun anew.
-        (kept / "package.json").write_bytes(wanted)
-    return kept
 
 
 @pytest.mark.timeout(300)
