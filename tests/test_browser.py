@@ -146,9 +146,12 @@ class TestStrangers:
     ) -> None:
         sandbox.worker.answer_with(200, b"{}", JSON, times=None)
         targets = {name: address(proxy, f"/v1/{name}") for name in SEEN_BY_A_STRANGER}
-        seen = {name: attempt(browser, pages.at(STRANGER), name, url) for name, url in targets.items()}
+        seen, lines = {}, []
+        for name, url in targets.items():
+            seen[name] = attempt(browser, pages.at(STRANGER), name, url)
+            # Waits, since what a page hasn't sent ends with the page.
+            lines += log.of(f"/v1/{name}")
         assert seen == SEEN_BY_A_STRANGER
-        lines = [line for name in targets for line in log.of(f"/v1/{name}")]
         assert [line for line in lines if "forbidden_origin" not in line] == []
         assert reached(sandbox) == set()
         # From a page of this machine each of them does, so that it is the stranger who was refused.
