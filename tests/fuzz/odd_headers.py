@@ -1,0 +1,352 @@
+"""What may stand in a header line, and whole lines that may join a head. Pure."""
+
+from __future__ import annotations
+
+from random import Random
+
+from .oddities import Change, around, beyond_ascii, controls, each
+
+__all__ = ["ODD_LINES", "odd_value"]
+
+
+def _number(by: int) -> Change:
+    """A decimal or hexadecimal number that is a little wrong."""
+
+    def change(old: bytes, source: Random) -> bytes:
+        try:
+            return b"%d" % max(int(old) + by, 0)
+        except ValueError:
+            return old
+
+    return change
+
+
+_VALUES: dict[str, list[Change]] = {
+    "content-length": [
+        *[_number(by) for by in (-100, -2, -1, 1, 2, 100)],
+        *each(
+            b"",
+            b"0",
+            b"-1",
+            b"+0",
+            b"1e1",
+            b"0x2",
+            b"0_2",
+            b"2, 2",
+            b"2,3",
+            b"2 2",
+            b"2;2",
+            b"\xd9\xa2",
+            b"9" * 18,
+            b"9" * 19,
+            b"9" * 5000,
+        ),
+        *each(b"18446744073709551616", b"4294967296", b"200000", b"chunked", b"2.0", b"'2'", b'"2"', b"0" * 30),
+        *around(b"+", b"-", b"0", b"0" * 14, b" ", b",", b"\t", b"\x00", b"\x0b", b", ", b";", b"\r\n ", b".0"),
+        lambda old, source: old + b", " + old,
+        lambda old, source: old + b"," + old + b"1",
+    ],
+    "transfer-encoding": [
+        *each(
+            b"",
+            b"identity",
+            b"gzip",
+            b"gzip, chunked",
+            b"chunked, gzip",
+            b"chunked, chunked",
+            b"chunked, identity",
+            b"deflate,chunked",
+        ),
+        *each(
+            b"chunked,",
+            b",chunked",
+            b", chunked ,",
+            b"chunked;q=1",
+            b'chunked;a="b"',
+            b"CHUNKED",
+            b"xchunked",
+            b"chunke",
+            b"chunkedx",
+        ),
+        *each(
+            b'"chunked"',
+            b"'chunked'",
+            b"chunked\x00",
+            b"\x0bchunked",
+            b"chunked\x0b",
+            b"chunked\r\n ",
+            b"\r\n chunked",
+            b"chunked\xa0",
+            b"x",
+        ),
+        *each(
+            b"ch\xc5\xbfunked", b"chun\xe2\x84\xaaed", b"chunked chunked", b"chunked\tchunked", b"trailers", b"c hunked", b"5"
+        ),
+    ],
+    "host": [
+        *each(
+            b"",
+            b"evil.example",
+            b"localhost, evil.example",
+            b"localhost evil.example",
+            b"localhost@evil.example",
+            b"evil.example:8010",
+        ),
+        *each(
+            b"localhost.",
+            b"LocalHost",
+            b"LOCALHOST:80",
+            b"localhost:",
+            b"localhost:99999",
+            b"localhost:-1",
+            b"localhost:80:80",
+            b"localhost:a",
+        ),
+        *each(
+            b"127.1",
+            b"127.0.0.2",
+            b"0.0.0.0",
+            b"0x7f.0.0.1",
+            b"2130706433",
+            b"127.0.0.1.",
+            b"127.0.0.1.nip.io",
+            b"127.000.000.001",
+        ),
+        *each(
+            b"[::1",
+            b"::1",
+            b"[::]",
+            b"[::ffff:127.0.0.1]",
+            b"[0:0:0:0:0:0:0:1]",
+            b"[::1%25lo]",
+            b"[127.0.0.1]",
+            b"[::1]x",
+            b"[]",
+            b"[::1]:",
+        ),
+        *each(
+            b"localhost.evil.example",
+            b"evillocalhost",
+            b"a.b.localhost",
+            b".localhost",
+            b"-.localhost",
+            b"localhost/",
+            b"localhost?",
+            b"localhost#",
+        ),
+        *each(
+            b"http://localhost",
+            b"user@localhost",
+            b"host.docker.internal",
+            b"xn--lcalhost-m0a",
+            b"l\xc3\xb6calhost",
+            b"localhost\\",
+            b"*",
+            b"a" * 300,
+        ),
+    ],
+    "origin": [
+        *each(
+            b"",
+            b"null",
+            b"http://evil.example",
+            b"https://localhost.evil.example",
+            b"http://localhost@evil.example",
+            b"http://evil.example:80",
+        ),
+        *each(
+            b"http://localhost",
+            b"https://[::1]:1",
+            b"app://",
+            b"file://",
+            b"file:///etc",
+            b"tauri://localhost",
+            b"capacitor://localhost",
+            b"APP://x",
+        ),
+        *each(
+            b"chrome-extension://abc",
+            b"moz-extension://a",
+            b"data:",
+            b"blob:http://localhost",
+            b"javascript://x",
+            b"http:localhost",
+            b"//localhost",
+        ),
+        *each(
+            b"http://localhost http://evil.example",
+            b"http://localhost, http://evil.example",
+            b"http://127.1",
+            b"http://localhost/",
+            b"HTTP://LOCALHOST",
+        ),
+        *each(
+            b"http://localhost:99999",
+            b"http://localhost:",
+            b"http://localhost\\.evil.example",
+            b"http://l\xc3\xb6calhost",
+            b"app://\x80",
+            b"*",
+            b"http://*",
+        ),
+    ],
+    "sec-fetch-site": each(b"cross-site", b"same-site", b"none", b"same-origin", b"", b"Cross-Site", b"cross-site, none", b"x"),
+    "expect": each(
+        b"", b"100-Continue", b"100-continue, x", b"200-ok", b"100-continue\x0b", b"x=y", b"100", b"100-continue;q=1"
+    ),
+    "connection": [
+        *each(
+            b"",
+            b"close",
+            b"keep-alive",
+            b"close, keep-alive",
+            b"CLOSE",
+            b"clo se",
+            b"x-mark",
+            b"content-length",
+            b"transfer-encoding, close",
+        ),
+        *each(
+            b"host",
+            b"upgrade",
+            b"Upgrade, HTTP2-Settings",
+            b",,",
+            b"close,",
+            b"x" * 1000,
+            b"content-type, content-encoding",
+            b"x-serverless-cost",
+        ),
+        *each(b"authorization", b"origin", b"x-vespa-error", b"vary"),
+    ],
+    "content-type": each(
+        b"",
+        b"application/json",
+        b"multipart/form-data; boundary=x",
+        b"text/event-stream",
+        b"application/x-www-form-urlencoded",
+        b"image/png",
+    ),
+    "content-encoding": each(b"gzip", b"identity", b"", b"br", b"gzip, identity", b"Identity", b"deflate", b"x"),
+    "x-serverless-cost": [
+        *each(
+            b"",
+            b"0",
+            b"-1",
+            b"-0",
+            b"1e5",
+            b"1e999",
+            b"nan",
+            b"inf",
+            b"0x10",
+            b"01",
+            b"1.",
+            b".5",
+            b"+1",
+            b"1,5",
+            b"1_0",
+            b"\xd9\xa1",
+            b"1" * 200,
+        ),
+        *each(b'1, "request_idx": 5', b"1}", b"null", b'"1"', b"[]", b"1 1", b"1e-400", b"0.0", b"1E+2", b"true"),
+    ],
+    "retry-after": each(b"0", b"-1", b"soon", b"1e9", b"0x1", b"", b"\xd9\xa1", b"0.5", b"Thu, 01 Jan 1970 00:00:00 GMT"),
+    "location": each(b"http://127.0.0.1:1/", b"/", b"//evil.example/", b"\r\nX-Injected: 1", b"javascript:alert(1)", b""),
+}
+_ANY_VALUE: list[Change] = [
+    *each(b"", b" ", b"\t", b"x" * 5000, b"\xff\xfe", b'"', b"a, b", b"(c)", b"\xe2\x80\xa8"),
+    *around(
+        b" ", b"\t", b"\r\n ", b"\r\n\t", b"\x00", b"\r", b"\n", b"\r\nX-Injected: 1", b"\nX-Injected: 1", b"\rX-Injected: 1"
+    ),
+    *controls,
+    *beyond_ascii,
+]
+
+
+def odd_value(name: str, old: bytes, source: Random) -> bytes:
+    """Something odd for a header of that name (in lower case)."""
+    special = _VALUES.get(name)
+    changes = special if special and source.random() < 0.8 else _ANY_VALUE
+    return source.choice(changes)(old, source)
+
+
+ODD_LINES = (
+    b"Transfer-Encoding: chunked",
+    b"Transfer-Encoding : chunked",
+    b"Transfer-Encoding:\tchunked",
+    b"Transfer-Encoding:\x0bchunked",
+    b"Transfer-Encoding: identity",
+    b"Transfer-Encoding: gzip, chunked",
+    b"Transfer-Encoding:",
+    b"transfer-encoding: Chunked",
+    b"X: y\r\nTransfer-Encoding: chunked",
+    b"X: y\rTransfer-Encoding: chunked",
+    b"X: y\nTransfer-Encoding: chunked",
+    b"X: y\r\n Transfer-Encoding: chunked",
+    b" Transfer-Encoding: chunked",
+    b"Content-Length: 0",
+    b"Content-Length: 5",
+    b"Content-Length : 5",
+    b"Content-Length: 00",
+    b"Content-Length:",
+    b"Content-Length: 9999999",
+    b"Content-Length: -5",
+    b"Content_Length: 5",
+    b"\tContent-Length: 5",
+    b"Host: localhost",
+    b"Host: evil.example",
+    b"host:",
+    b"Host : localhost",
+    b"X-Forwarded-Host: evil.example",
+    b"X-Original-URL: /smuggled",
+    b"Origin: http://evil.example",
+    b"Origin: null",
+    b"Origin: http://localhost:3000",
+    b"Sec-Fetch-Site: cross-site",
+    b"Access-Control-Request-Method: POST",
+    b"Access-Control-Request-Headers: x\x80",
+    b"Access-Control-Request-Private-Network: true",
+    b"Connection: close",
+    b"Connection: keep-alive",
+    b"Connection: X-Mark, Content-Type",
+    b"Connection: transfer-encoding",
+    b"Proxy-Connection: keep-alive",
+    b"Keep-Alive: timeout=5\r\nConnection: Keep-Alive",
+    b"Upgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: AAMAAABkAAQCAAAAAAIAAAAA",
+    b"Upgrade: websocket\r\nConnection: Upgrade",
+    b"Expect: 100-continue",
+    b"Expect: 200-ok",
+    b"Trailer: Content-Length",
+    b"TE: trailers, chunked",
+    b"Max-Forwards: 0",
+    b"Range: bytes=0-0",
+    b"Content-Encoding: gzip",
+    b"Content-Type: text/event-stream",
+    b"X-Serverless-Cost: 1",
+    b"X-Vespa-Error: forged",
+    b"Access-Control-Allow-Origin: *",
+    b"Set-Cookie: a=b",
+    b"Set-Cookie: c=d; Path=/",
+    b"Vary: *",
+    b"Location: http://127.0.0.1:1/",
+    b"Retry-After: 0",
+    b"x-should-retry: true",
+    b"Content-Length: 5\r\nContent-Length: 5",
+    b"Content-Length: 5\r\nContent-Length: 6",
+    b"X\x00: y",
+    b"X: \x00",
+    b"X: y\x00Z: 1",
+    b"no colon",
+    b": no name",
+    b"",
+    b" ",
+    b"X: y\r\n folded",
+    b"X: y\r\n\tfolded",
+    b"X: y\r\n ",
+    b"X: " + b"z" * 9000,
+    b"X" * 9000 + b": y",
+    b"X(y): z",
+    b"X\xe9: y",
+    b"X: \xe9",
+    b"GET / HTTP/1.1",
+    b"\xef\xbb\xbfX: y",
+)
