@@ -7,8 +7,8 @@ measured in the same round. Whatever goes wrong is counted, and shown with the f
 
 Modules: :mod:`.figures` (which measures and figures there are, and the goals), :mod:`.upstream` (the stand-in),
 :mod:`.relay`; the client's side, :mod:`.measuring`, with :mod:`.unary`, :mod:`.busy` (by :mod:`.load`), :mod:`.streams`,
-:mod:`.bulk`, :mod:`.far` and what they share, :mod:`.way`, :mod:`.messages`, :mod:`.client`, :mod:`.footprint` and
-:mod:`.measured`; what is started, :mod:`.targets`, :mod:`.programs`, :mod:`.proxy`, :mod:`.start`, :mod:`.certificate`;
+:mod:`.bulk`, :mod:`.far` and what they share, :mod:`.way`, :mod:`.messages`, :mod:`.client`, :mod:`.footprint`, :mod:`.files`
+and :mod:`.measured`; what is started, :mod:`.targets`, :mod:`.programs`, :mod:`.proxy`, :mod:`.start`, :mod:`.certificate`;
 what becomes of the figures, :mod:`.results`, :mod:`.judgement`, :mod:`.comparison`, :mod:`.table`; :mod:`.machine`, and
 :mod:`.benchmark` (all of it together).
 """

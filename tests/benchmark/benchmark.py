@@ -86,12 +86,12 @@ class Benchmark:
         """Make the measure, keep what it gave, and return it in a few words."""
         try:
             measured = self._measure(measure, target)
-            proxy = self._proxies.get(target.name)
-            if proxy is not None and not proxy.is_running:
-                raise Failed(f"the proxy {proxy.last_words()}")
+            reason = self._death(target)
         except Failed as problem:
-            self.results.fail(target.name, measure.name, str(problem))
-            return f"FAILED: {problem}"
+            reason = f"{problem}{self._death(target)}"
+        if reason:
+            self.results.fail(target.name, measure.name, reason)
+            return f"FAILED: {reason}"
         self.results.add(target.name, measure.name, measured)
         words = [
             f"{figure.title} {value:.{figure.digits}f}"
@@ -99,6 +99,11 @@ class Benchmark:
             if figure.better and (value := measured.figures.get(figure.name)) is not None
         ]
         return ", ".join(words[:_SHOWN]) + (f"; errors: {dict(measured.errors)}" if measured.errors else "")
+
+    def _death(self, target: Target) -> str:
+        """How this round's proxy ended, if it did."""
+        proxy = self._proxies.get(target.name)
+        return "" if proxy is None or proxy.is_running else f" (the proxy {proxy.last_words()})"
 
     def _measure(self, measure: Measure, target: Target) -> Measured:
         if measure.name == "start":

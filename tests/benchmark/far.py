@@ -9,12 +9,13 @@ import socket
 import ssl
 import statistics
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 from .client import exchange
-from .load import Lane, Load, Outcome, words
+from .load import Lane, Load, words
 from .measured import Effort, Failed, Measured
 from .messages import BODY, CHAT, ROUTE, ROUTE_BODY, large_body, request
 from .way import Way
@@ -28,7 +29,9 @@ UNSEEN_WORKERS = 3
 _SETTLED = 1.0
 _TOGETHER = 32
 # On a machine that is busy otherwise, the first ones may not be wholly at once.
-_BURSTS = 5
+_BURSTS_BEFORE = 2
+_BURSTS = 4
+_UPLOADS = 3
 # A prompt with a picture. Its way through the relay takes a fraction of a round trip, so that one too many stands out.
 _UPLOAD = 4_000_000
 _PATIENCE = 30.0
@@ -68,10 +71,10 @@ def measure_far(way: Way, places: Places, effort: Effort) -> Measured:
         early = control.counts()
         seconds = {"first": client.chat(), "second": client.chat()}
         seconds["next_p50"] = statistics.median([client.chat() for _ in range(effort.far_requests)])
-        together, opened = _many_at_once(client, control)
-        if together.latencies:
-            seconds["together_p50"] = statistics.median(together.latencies)
-            seconds["together_max"] = max(together.latencies)
+        bursts, opened, errors = _many_at_once(client, control)
+        if bursts:
+            seconds["together_p50"] = statistics.median(statistics.median(latencies) for latencies in bursts)
+            seconds["together_max"] = statistics.median(max(latencies) for latencies in bursts)
         unseen = []
         for port in places.workers[1:]:
             client.use(control, port)
@@ -79,9 +82,10 @@ def measure_far(way: Way, places: Places, effort: Effort) -> Measured:
         seconds["new_worker"] = statistics.median(unseen)
         client.use(control, places.workers[0])
         client.chat()
-        seconds["upload"] = client.chat(large_body(_UPLOAD))
+        body = large_body(_UPLOAD)
+        seconds["upload"] = statistics.median([client.chat(body) for _ in range(_UPLOADS)])
     counts = control.counts()
-    asked = 2 + effort.far_requests + _BURSTS * _TOGETHER + len(unseen) + 2
+    asked = 2 + effort.far_requests + (_BURSTS_BEFORE + _BURSTS) * _TOGETHER + len(unseen) + 1 + _UPLOADS
     trips = dict.fromkeys(seconds, 2) | dict.fromkeys(("first", "new_worker"), 2 + places.handshakes)
     figures: dict[str, float | None] = {}
     for name, took in seconds.items():
@@ -93,18 +97,18 @@ def measure_far(way: Way, places: Places, effort: Effort) -> Measured:
     if not way.is_direct:
         figures["early_connections"] = early["connections"].get(str(places.autoscaler_itself), 0)
         figures["early_routes"] = early["routes"]
-    return Measured(figures, errors=together.errors)
+    return Measured(figures, errors=errors)
 
 
-def _many_at_once(client: _FarClient, control: _Control) -> tuple[Outcome, int]:
-    """What the last of some bursts was like, and how many connections it had made."""
+def _many_at_once(client: _FarClient, control: _Control) -> tuple[list[list[float]], int, Counter[str]]:
+    """The latencies of each burst behind some others, how many connections these bursts made, and what went wrong in all."""
     with client.load(_TOGETHER) as load:
-        for _ in range(_BURSTS - 1):
-            errors = load.once().errors
+        outcomes = [load.once() for _ in range(_BURSTS_BEFORE)]
         before = sum(control.counts()["connections"].values())
-        outcome = load.once()
-        outcome.errors += errors
-    return outcome, sum(control.counts()["connections"].values()) - before
+        outcomes += [load.once() for _ in range(_BURSTS)]
+        opened = sum(control.counts()["connections"].values()) - before
+    bursts = [outcome.latencies for outcome in outcomes[_BURSTS_BEFORE:] if outcome.latencies]
+    return bursts, opened, sum((outcome.errors for outcome in outcomes), Counter())
 
 
 class _Control:

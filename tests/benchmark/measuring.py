@@ -11,6 +11,7 @@ from typing import Any
 from .bulk import measure_download, measure_upload
 from .busy import measure_busy, measure_new_connections
 from .far import Places, measure_far
+from .files import raise_file_limit
 from .measured import Effort, Failed, Measured
 from .streams import measure_one_stream, measure_streams
 from .unary import measure_unary
@@ -43,6 +44,7 @@ def measure(job: dict[str, Any]) -> Measured:
 def main() -> None:
     """Measure, and tell."""
     job = json.load(sys.stdin)
+    raise_file_limit()
     # A collection in the middle of it would be measured too.
     gc.disable()
     try:

@@ -27,6 +27,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from .files import raise_file_limit
 from .messages import LAST_CHUNK
 
 __all__ = ["Upstream"]
@@ -186,6 +187,7 @@ def main() -> None:
     parser.add_argument("--certificate", type=Path)
     parser.add_argument("--key", type=Path)
     arguments = parser.parse_args()
+    raise_file_limit()
     asyncio.run(_run(arguments.port, arguments.more, arguments.certificate, arguments.key))
 
 
