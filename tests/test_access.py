@@ -106,9 +106,10 @@ def test_an_address_is_known_in_each_way_of_writing_it(host: str, local: str) ->
     ],
 )
 def test_pages_and_apps_of_this_machine_are_welcome(origin: str) -> None:
-    visitor = Access("127.0.0.1").check(head(Origin=origin, Sec_Fetch_Site="cross-site"), "127.0.0.1")
-    assert ("Access-Control-Allow-Origin", origin) in visitor.answer_fields
-    assert ("Vary", "Origin") in visitor.answer_fields
+    access, asked = Access("127.0.0.1"), head(Origin=origin, Sec_Fetch_Site="cross-site")
+    access.check(asked, "127.0.0.1")
+    assert ("Access-Control-Allow-Origin", origin) in access.answer_fields(asked)
+    assert ("Vary", "Origin") in access.answer_fields(asked)
 
 
 @pytest.mark.parametrize(
@@ -128,8 +129,10 @@ def test_pages_and_apps_of_this_machine_are_welcome(origin: str) -> None:
     ],
 )
 def test_other_pages_are_forbidden(origin: str) -> None:
+    access, asked = Access("127.0.0.1"), head(Origin=origin)
     with pytest.raises(ForbiddenOrigin):
-        Access("127.0.0.1").check(head(Origin=origin), "127.0.0.1")
+        access.check(asked, "127.0.0.1")
+    assert access.answer_fields(asked) == []
 
 
 def test_a_page_without_an_origin_is_told_by_the_fetch_metadata() -> None:
@@ -137,7 +140,18 @@ def test_a_page_without_an_origin_is_told_by_the_fetch_metadata() -> None:
     with pytest.raises(ForbiddenOrigin):
         access.check(head(Sec_Fetch_Site="cross-site"), "127.0.0.1")
     for site in ("none", "same-origin", "same-site"):
-        assert access.check(head(Sec_Fetch_Site=site), "127.0.0.1").answer_fields == []
+        access.check(head(Sec_Fetch_Site=site), "127.0.0.1")
+        assert access.answer_fields(head(Sec_Fetch_Site=site)) == []
+
+
+def test_what_a_page_has_fetched_in_advance_counts_as_its_own_request() -> None:
+    access = Access("127.0.0.1")
+    for purpose in ("prefetch", "prefetch;prerender"):
+        with pytest.raises(ForbiddenOrigin):
+            access.check(head(Sec_Fetch_Site="none", Sec_Purpose=purpose), "127.0.0.1")
+        with pytest.raises(ForbiddenOrigin):
+            access.check(head(Sec_Purpose=purpose), "127.0.0.1")
+        access.check(head(Sec_Fetch_Site="same-origin", Sec_Purpose=purpose), "127.0.0.1")
 
 
 def test_further_origins_can_be_allowed_by_label() -> None:

@@ -71,7 +71,6 @@ def test_an_app_can_read_an_error(origin: str, client: Peer) -> None:
     assert "X-Vespa-Error" in (error.one("Access-Control-Expose-Headers") or "")
 
 
-@pytest.mark.xfail(strict=True, reason="the answer has no CORS headers, so that the page is told of a network error")
 def test_a_page_of_this_machine_can_read_which_flag_allows_a_name(client: Peer) -> None:
     named = post(b"{}", PATH, "Origin: http://localhost:3000").replace(b"Host: localhost", f"Host: {CONTAINER}".encode())
     client.send(named)

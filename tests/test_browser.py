@@ -63,7 +63,6 @@ SEEN_BY_A_STRANGER = {
     "report": "load",
 }
 DEPARTURES = ("location", "link", "link_without_referrer", "form", "refresh", "redirect")
-SAYS_NONE = pytest.mark.xfail(strict=True, reason="it says Sec-Fetch-Site: none, as if a person had gone there")
 # A request as an SDK makes it. Settles with what the page can read of the answer.
 ASK = """
 const [url, headers, body] = args;
@@ -198,7 +197,6 @@ class TestStrangers:
         browser.open(address(proxy, "/v1/models"))
         assert '"id": "sandbox"' in browser.text()
 
-    @pytest.mark.xfail(strict=True, reason="the browser asks for the icon of the refusal, as a page of the proxy's own")
     def test_the_icon_of_a_refusal_is_not_asked_for(
         self, browser: Browser, pages: Pages, proxy: VastClient, sandbox: Sandbox
     ) -> None:
@@ -206,7 +204,7 @@ class TestStrangers:
         with pytest.raises(TimeoutError):
             sandbox.autoscaler.wait_for(asked_for("/route/"), timeout=2.0)
 
-    @pytest.mark.parametrize("name", ["prefetch", pytest.param("speculation", marks=SAYS_NONE)])
+    @pytest.mark.parametrize("name", ["prefetch", "speculation"])
     def test_a_load_ahead_of_time_reaches_nobody(
         self, name: str, browser: Browser, pages: Pages, proxy: VastClient, sandbox: Sandbox, log: AccessLog
     ) -> None:

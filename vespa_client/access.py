@@ -10,7 +10,6 @@ import hmac
 import ipaddress
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
 from .addresses import is_loopback
@@ -18,7 +17,7 @@ from .errors import ForbiddenOrigin, ProxyKeyMissing, UnknownHost
 from .headers import ERROR_HEADER, field_value
 from .http1 import Fields, MessageError, RequestHead, host_of, request_hosts, values_of
 
-__all__ = ["Access", "Visitor"]
+__all__ = ["Access"]
 
 # Pages that come out of an app on this machine: Electron, Tauri, editors, phones' web views, local files.
 _APP_SCHEMES = ("app", "tauri", "vscode-webview", "vscode-file", "capacitor", "file")
@@ -27,17 +26,6 @@ _WILDCARDS = {"0.0.0.0", "::"}
 _EXPOSED = f"{ERROR_HEADER}, Retry-After, x-should-retry"
 _TOKENS = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z, \t-]*")
 _PREFLIGHT_SECONDS = "600"
-
-
-@dataclass(frozen=True)
-class Visitor:
-    """Where a request comes from. ``answer_fields`` go with every answer to it, errors included.
-
-    ``preflight`` is the answer to a preflight, which the proxy gives itself; None for any other request.
-    """
-
-    answer_fields: Fields
-    preflight: Fields | None = None
 
 
 class Access:
@@ -58,17 +46,46 @@ class Access:
         self._key = proxy_key.encode() if proxy_key else None
         self._methods = ", ".join(methods)
 
-    def check(self, head: RequestHead, local_address: str) -> Visitor:
+    def answer_fields(self, head: RequestHead) -> Fields:
+        """What goes with every answer to this request, errors included, so that a welcome page can read it."""
+        origins = values_of(head.fields, "origin")
+        if len(origins) != 1 or not self._is_welcome(origins[0]):
+            return []
+        return [
+            ("Access-Control-Allow-Origin", origins[0]),
+            ("Access-Control-Expose-Headers", _EXPOSED),
+            ("Vary", "Origin"),
+        ]
+
+    def check(self, head: RequestHead, local_address: str) -> None:
         """Let the request in by where it comes from. ``local_address`` is this machine's address that it came to.
 
         Raises :class:`UnknownHost`, :class:`ForbiddenOrigin`, and :class:`MessageError` for a ``Host`` that is none.
         """
         self._check_host(head, local_address)
-        origin = self._welcome_origin(head)
-        if not origin:
-            return Visitor([])
-        is_preflight = head.method == "OPTIONS" and field_value(head.fields, "access-control-request-method")
-        return Visitor(_cors_fields(origin), self._preflight(head) if is_preflight else None)
+        origins = values_of(head.fields, "origin")
+        if not origins:
+            _check_fetch_metadata(head)
+        elif len(origins) > 1 or not self._is_welcome(origins[0]):
+            shown = origins[0] if re.fullmatch(r"[!-~]{1,200}", origins[0]) else "of this request"
+            raise ForbiddenOrigin(
+                f"The web page's origin {shown} may not ask this.",
+                hint=f"If the page is yours, start the proxy with --cors-origin {shown}.",
+            )
+
+    def preflight(self, head: RequestHead) -> Fields | None:
+        """The answer to a preflight of a page that may ask, which the proxy gives itself; None for any other request."""
+        if head.method != "OPTIONS" or not values_of(head.fields, "access-control-request-method"):
+            return None
+        if not values_of(head.fields, "origin"):
+            return None
+        asked = field_value(head.fields, "access-control-request-headers")
+        fields = [("Access-Control-Allow-Methods", self._methods), ("Access-Control-Max-Age", _PREFLIGHT_SECONDS)]
+        if asked and _TOKENS.fullmatch(asked):
+            fields.append(("Access-Control-Allow-Headers", asked))
+        if field_value(head.fields, "access-control-request-private-network").lower() == "true":
+            fields.append(("Access-Control-Allow-Private-Network", "true"))
+        return fields
 
     def without_key(self, head: RequestHead) -> RequestHead:
         """Let the request in by its key. Returns the head without the proxy's key, which is nobody else's business.
@@ -90,25 +107,6 @@ class Access:
                     f"This proxy doesn't go by the name {name!r}.",
                     hint=f"If you call it so on purpose, as containers do, start it with --allow-host {name}.",
                 )
-
-    def _welcome_origin(self, head: RequestHead) -> str:
-        """The request's origin, or an empty string where it comes from no web page."""
-        origins = values_of(head.fields, "origin")
-        if not origins:
-            if field_value(head.fields, "sec-fetch-site").lower() == "cross-site":
-                raise ForbiddenOrigin(
-                    "A web page of another site may not ask this.",
-                    hint="If it is yours, have it use fetch(), and start the proxy with --cors-origin and its origin.",
-                )
-            return ""
-        origin = origins[0]
-        if len(origins) > 1 or not self._is_welcome(origin):
-            shown = origin if re.fullmatch(r"[!-~]{1,200}", origin) else "of this request"
-            raise ForbiddenOrigin(
-                f"The web page's origin {shown} may not ask this.",
-                hint=f"If the page is yours, start the proxy with --cors-origin {shown}.",
-            )
-        return origin
 
     def _is_welcome(self, origin: str) -> bool:
         if any(pattern.fullmatch(origin.lower()) for pattern in self._origins):
@@ -133,16 +131,7 @@ class Access:
             scheme, _, value = value.partition(" ")
             if scheme.lower() != "bearer":
                 return False
-        return hmac.compare_digest(value.strip().encode("latin-1"), self._key)
-
-    def _preflight(self, head: RequestHead) -> Fields:
-        asked = field_value(head.fields, "access-control-request-headers")
-        fields = [("Access-Control-Allow-Methods", self._methods), ("Access-Control-Max-Age", _PREFLIGHT_SECONDS)]
-        if asked and _TOKENS.fullmatch(asked):
-            fields.append(("Access-Control-Allow-Headers", asked))
-        if field_value(head.fields, "access-control-request-private-network").lower() == "true":
-            fields.append(("Access-Control-Allow-Private-Network", "true"))
-        return fields
+        return hmac.compare_digest(value.strip(" \t").encode("latin-1"), self._key)
 
 
 @lru_cache(maxsize=1024)
@@ -157,12 +146,16 @@ def _bare(host: str) -> str:
     return str(getattr(address, "ipv4_mapped", None) or address)
 
 
-def _cors_fields(origin: str) -> Fields:
-    return [
-        ("Access-Control-Allow-Origin", origin),
-        ("Access-Control-Expose-Headers", _EXPOSED),
-        ("Vary", "Origin"),
-    ]
+def _check_fetch_metadata(head: RequestHead) -> None:
+    """Whether a request without an origin comes from a page of another site, by what the browser says of it."""
+    site = field_value(head.fields, "sec-fetch-site").lower()
+    # What a page has the browser fetch in advance (speculation rules) is none of its requests, and says "none".
+    in_advance = "prefetch" in field_value(head.fields, "sec-purpose").lower()
+    if site == "cross-site" or (in_advance and site not in ("same-origin", "same-site")):
+        raise ForbiddenOrigin(
+            "A web page of another site may not ask this.",
+            hint="If it is yours, have it use fetch(), and start the proxy with --cors-origin and its origin.",
+        )
 
 
 def _origin_pattern(origin: str) -> re.Pattern[str]:

@@ -29,8 +29,14 @@ _LARGEST_ANSWER = 2**20
 _FIRST_PAUSE = 0.5
 _LONGEST_PAUSE = 5.0
 _RETRY_AFTER = 10
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON")
+
+
 # json.loads() makes a new one for each call with such arguments.
-_DECODER = json.JSONDecoder(parse_int=JSONNumber, parse_float=JSONNumber)
+_DECODER = json.JSONDecoder(parse_int=JSONNumber, parse_float=JSONNumber, parse_constant=_refuse_constant)
 _WORKER_URL = re.compile(r"https?://(?:[A-Za-z0-9._-]+|\[(?P<ipv6>[0-9A-Fa-f:.]+)\])(?::[0-9]{1,5})?/?", re.IGNORECASE)
 
 
@@ -159,20 +165,22 @@ class Autoscaler:
             parsed = None
         if not isinstance(parsed, dict):
             return _NotReady("the autoscaler's answer is not JSON", trouble=True)
-        if parsed.get("request_idx") is not None:
+        if isinstance(parsed.get("request_idx"), str):
             record.request_idx = parsed["request_idx"]
         url = parsed.get("url")
         if not url:
             return _NotReady(_in_one_line(parsed.get("status")) or "no worker is ready")
         if not isinstance(url, str) or not _is_worker_url(url):
             raise AutoscalerError("The autoscaler named a worker whose address is no plain http(s)://host:port.")
-        auth = dict(parsed)
         # Older autoscalers leave it out; a worker wants it all the same.
-        auth.setdefault("request_idx", JSONNumber("0") if record.request_idx is None else record.request_idx)
-        missing = [name for name in AUTH_FIELDS if name not in auth]
+        parsed.setdefault("request_idx", JSONNumber("0") if record.request_idx is None else record.request_idx)
+        missing = [name for name in AUTH_FIELDS if name not in parsed]
         if missing:
             raise AutoscalerError(f"The autoscaler's assignment lacks {', '.join(missing)}.")
-        return Assignment(url.rstrip("/"), {name: auth[name] for name in AUTH_FIELDS})
+        nested = [name for name in AUTH_FIELDS if isinstance(parsed[name], (dict, list))]
+        if nested:
+            raise AutoscalerError(f"The autoscaler's assignment has {', '.join(nested)} as no plain value.")
+        return Assignment(url.rstrip("/"), {name: parsed[name] for name in AUTH_FIELDS})
 
 
 @lru_cache(maxsize=1024)
@@ -185,5 +193,8 @@ def _is_worker_url(url: str) -> bool:
 
 
 def _in_one_line(status: Any) -> str:
-    text = status if isinstance(status, str) else "" if status is None else json_text(status)
+    try:
+        text = status if isinstance(status, str) else "" if status is None else json_text(status)
+    except RecursionError:
+        text = "a status that is nested too deeply"
     return printable(" ".join(text.split()))[:500]

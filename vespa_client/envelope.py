@@ -62,7 +62,7 @@ def check_body(body: bytes | bytearray, content_type: str, content_encoding: str
     Raises :class:`BadRequest` with the place where it stops being JSON (RFC 8259), :class:`UnsupportedBody` where it
     wasn't meant to be. What the ``Content-Type`` says counts only then: ``curl -d`` calls its JSON a form.
     """
-    if content_encoding.strip().lower() not in ("", "identity"):
+    if content_encoding.strip(" \t").lower() not in ("", "identity"):
         raise UnsupportedBody(
             f"A body with Content-Encoding {content_encoding!r} can't be put into a worker's envelope.",
             hint="Send the JSON uncompressed.",
@@ -74,7 +74,7 @@ def check_body(body: bytes | bytearray, content_type: str, content_encoding: str
     try:
         parsed = _parse(body)
     except BadRequest as problem:
-        kind = content_type.partition(";")[0].strip().lower()
+        kind = content_type.partition(";")[0].strip(" \t").lower()
         if kind.startswith(_BINARY_TYPES):
             raise UnsupportedBody(
                 f"A worker takes JSON, and this body is {kind}.",

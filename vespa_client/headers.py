@@ -77,5 +77,5 @@ def _named_by_connection(fields: Fields) -> frozenset[str]:
 
 
 def _is_json(content_type: str) -> bool:
-    kind = content_type.partition(";")[0].strip().lower()
+    kind = content_type.partition(";")[0].strip(" \t").lower()
     return kind == "application/json" or kind.endswith("+json")

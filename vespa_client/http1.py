@@ -30,6 +30,7 @@ __all__ = [
     "host_of",
     "keeps_alive",
     "last_chunk",
+    "length_of",
     "list_items",
     "parse_request_head",
     "parse_response_head",
@@ -199,7 +200,7 @@ def request_framing(head: RequestHead) -> Framing:
         return NO_BODY
     if len(lengths) > 1:
         raise MessageError("Content-Length came more than once.")
-    return Framing("length", _length(lengths[0]))
+    return Framing("length", length_of(lengths[0]))
 
 
 def response_framing(head: ResponseHead, method: str) -> Framing:
@@ -215,7 +216,7 @@ def response_framing(head: ResponseHead, method: str) -> Framing:
         return UNTIL_CLOSE
     if len(set(lengths)) > 1:
         raise MessageError("the answer has two different lengths")
-    return Framing("length", _length(lengths[0]))
+    return Framing("length", length_of(lengths[0]))
 
 
 def keeps_alive(minor: int, fields: Fields) -> bool:
@@ -370,7 +371,8 @@ def _codings(fields: Fields) -> list[str]:
     return [coding.strip(" \t") for value in values for coding in value.split(",")]
 
 
-def _length(value: str) -> int:
+def length_of(value: str) -> int:
+    """The number that a Content-Length says (RFC 9110, 8.6). Raises :class:`MessageError`."""
     if not value.isascii() or not value.isdigit() or len(value) > _MAX_LENGTH_DIGITS:
         raise MessageError("The Content-Length is not a plain number.")
     return int(value)

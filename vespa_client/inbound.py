@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
-from .access import Access, Visitor
+from .access import Access
 from .client_body import read_client_body
 from .errors import BadRequest, ShuttingDown, TooManyConnections, VespaError
 from .hangup import HangupWatcher
@@ -123,6 +123,7 @@ class ClientConnection:
 
     def _serve_one(self) -> bool:
         """Read one request and answer it. Returns whether another one may follow."""
+        block: bytes | None = None
         try:
             self._reader.limit(self._limits.client_idle_timeout)
             block = self._reader.read_head(self._limits.head_timeout)
@@ -133,10 +134,11 @@ class ClientConnection:
             framing = request_framing(head)
         except TimeoutError:
             if self._reader.buffered:
-                self._refuse(MessageError(f"The head was not complete within {self._limits.head_timeout:g} s.", 408))
+                late = MessageError(f"The head was not complete within {self._limits.head_timeout:g} s.", 408)
+                self._refuse(late, self._reader.buffered)
             return False
         except MessageError as malformed:
-            self._refuse(malformed)
+            self._refuse(malformed, block or self._reader.buffered)
             return False
         record = Record(next(self._service.numbers), head.method, head.target.partition("?")[0])
         keep_alive = keeps_alive(head.minor, head.fields) and not self._service.stopping
@@ -150,21 +152,25 @@ class ClientConnection:
             self._linger()
         return goes_on
 
-    def _refuse(self, malformed: MessageError) -> None:
+    def _refuse(self, malformed: MessageError, beginning: bytes) -> None:
         log.info("A request was refused: %s", malformed)
-        Reply(self._timed).error(BadRequest(str(malformed), status=malformed.status))
+        # No answer to HEAD has a body, however little else of the request is understood (RFC 9110, 9.3.2).
+        method = "HEAD" if beginning.startswith(b"HEAD ") else "GET"
+        Reply(self._timed, method).error(BadRequest(str(malformed), status=malformed.status))
         self._linger()
 
     def _answer(self, head: RequestHead, framing: Framing, reply: Reply, record: Record) -> bool:
         body_is_read = framing == NO_BODY
         try:
-            visitor = self._admit(head, reply)
-            if visitor.preflight is not None:
+            access = self._service.access
+            self._admit(head, reply)
+            preflight = access.preflight(head)
+            if preflight is not None:
                 record.begin(204)
                 reply.keep_alive = reply.keep_alive and body_is_read
-                reply.begin(204, "No Content", visitor.preflight, None)
+                reply.begin(204, "No Content", preflight, None)
                 return reply.keep_alive
-            head = self._service.access.without_key(head)
+            head = access.without_key(head)
             cost = check_head(head, framing, self._limits.max_body)
             if self._service.stopping:
                 raise ShuttingDown("The proxy is stopping.", retry_after=_RETRY_AFTER)
@@ -188,15 +194,16 @@ class ClientConnection:
             self._fail(inside, reply, record, body_is_read=body_is_read)
         return reply.keep_alive
 
-    def _admit(self, head: RequestHead, reply: Reply) -> Visitor:
+    def _admit(self, head: RequestHead, reply: Reply) -> None:
         """See who asks. The connection of somebody who may not ask ends with the answer."""
+        access = self._service.access
+        reply.added = access.answer_fields(head)
         keep_alive, reply.keep_alive = reply.keep_alive, False
         try:
-            visitor = self._service.access.check(head, self._socket.getsockname()[0])
+            access.check(head, self._socket.getsockname()[0])
         except MessageError as malformed:
             raise BadRequest(str(malformed), status=malformed.status) from None
-        reply.added, reply.keep_alive = visitor.answer_fields, keep_alive
-        return visitor
+        reply.keep_alive = keep_alive
 
     def _fail(self, problem: VespaError, reply: Reply, record: Record, *, body_is_read: bool) -> None:
         record.outcome, record.detail = ("broken" if reply.started else "refused"), f"{problem.code}: {problem.message}"

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 
 from .errors import AnswerTimeout, WorkerAnswerBroken, WorkerError, WorkerFailed
 from .headers import answer_fields, field_value
+from .http1 import MessageError, length_of
 from .lifeline import Lifeline
 from .record import Record
 from .reply import Reply
@@ -80,8 +82,9 @@ def _pass_body(pieces: Iterator[bytes], reply: Reply, record: Record) -> None:
 def _length(answer: Answer, method: str) -> int | None:
     """The length to announce. An answer to HEAD announces what GET would have had, if the worker said it."""
     if method == "HEAD" or answer.status_code == 304:
-        told = answer.field("content-length")
-        return int(told) if told is not None and told.isascii() and told.isdigit() else None
+        with contextlib.suppress(MessageError):
+            return length_of(answer.field("content-length") or "")
+        return None
     return answer.framing.length if answer.framing.kind == "length" else None
 
 

@@ -22,6 +22,8 @@ __all__ = ["Reply"]
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _COMMENT = b":\n\n"
 _EVENT_ENDS = (b"\n\n", b"\r\r", b"\r\n\r\n")
+# A browser that shows an error as a page would ask for its icon, as a page of ours that may.
+_NO_PAGE = ("Content-Security-Policy", "default-src 'none'")
 _EVENT_STREAM: Fields = [("Content-Type", "text/event-stream"), ("Cache-Control", "no-cache")]
 # struct linger, "on" for 0 seconds.
 _RESET_ON_CLOSE = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
@@ -54,6 +56,7 @@ class Reply:
         self._until_close = False
         self._event_stream = False
         self._tail = b"\n\n"
+        self._ended = False
 
     @property
     def status_is_spent(self) -> bool:
@@ -91,6 +94,7 @@ class Reply:
     def end(self) -> None:
         """The body is complete."""
         with self._writing:
+            self._ended = True
             if self._chunked:
                 self._send(last_chunk)
 
@@ -122,7 +126,7 @@ class Reply:
         """Our error body under a head that may be somebody else's."""
         body = problem.body()
         kept = [(name, value) for name, value in fields if name.lower() not in _ABOUT_THE_BODY]
-        own: Fields = [*kept, ("Content-Type", "application/json"), (ERROR_HEADER, problem.code)]
+        own: Fields = [*kept, ("Content-Type", "application/json"), (ERROR_HEADER, problem.code), _NO_PAGE]
         if problem.retry_after is not None:
             own.append(("Retry-After", str(problem.retry_after)))
         if problem.retried:
@@ -148,11 +152,13 @@ class Reply:
 
         Returns False where there is nothing harmless to send: with a head on its way, an answer holds the worker's bytes
         alone, except for comments between the events of a stream. Returns None while something else is being sent, which
-        may have gone before the client did.
+        may have gone before the client did, and when all is sent.
         """
         if not self._writing.acquire(blocking=False):
             return None
         try:
+            if self._ended:
+                return None
             if not self.started and self._minor >= 1:
                 self._send_if_room(_CONTINUE)
             elif self._event_stream and self._tail.endswith(_EVENT_ENDS):

@@ -78,6 +78,7 @@ class SocketReader:
                 # Its sender waits for an answer to it: no empty line will come. The parser says what it is.
                 self.buffered = b""
                 return data
+            self.buffered = data
             # Three bytes of what ends a head may be here already.
             if len(data) > MAX_HEAD + 3:
                 # RFC 6585, 5, and where it is the target alone, RFC 9112, 3.
@@ -85,7 +86,6 @@ class SocketReader:
             if _BARE_LF.search(data, max(0, start - 1)):
                 raise MessageError("A line of the head ends in LF alone; lines end in CRLF.")
             start = max(0, len(data) - 3)
-            self.buffered = data
             if deadline is not None:
                 left = deadline - time.monotonic()
                 if left <= 0:
