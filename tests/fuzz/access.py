@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from .heads import Fields, members_of, values_of
 
-__all__ = ["Reason", "cost_in", "head_reasons", "is_open", "worker_view"]
+__all__ = ["Reason", "cost_in", "head_reasons", "host_reasons", "is_open", "worker_view"]
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _APP_SCHEMES = ("app", "tauri", "vscode-webview", "vscode-file", "capacitor", "file")
@@ -38,7 +38,8 @@ class Reason(NamedTuple):
 
 def head_reasons(method: str, target: str, fields: Fields, *, preflight: bool) -> list[Reason]:
     """What of the head is enough for a refusal."""
-    reasons = [*_host_reasons(fields), *_origin_reasons(fields)]
+    hosts = values_of(fields, "host")[:1]
+    reasons = [*(reason for host in hosts for reason in host_reasons(host)), *_origin_reasons(fields)]
     if preflight:
         return reasons
     if method not in METHODS:
@@ -83,17 +84,16 @@ def is_open(lower: str, *, envelope: bool, is_named: bool) -> bool:
     return lower in ("proxy-authentication-info", "content-encoding") or (lower == "content-type" and (envelope or is_named))
 
 
-def _host_reasons(fields: Fields) -> list[Reason]:
-    for host in values_of(fields, "host"):
-        name, port = _split_port(host)
-        if _is_loopback(name):
-            if not _PLAIN_PORT.fullmatch(port):
-                return [Reason(400, "a Host that is no name and port")]
-            return [] if len(port) < 2 or int(port[1:10]) < 65536 else [Reason(None, "a port beyond all ports")]
-        if _may_be_loopback(name):
-            return [Reason(None, "a name that may mean this machine")]
-        return [Reason(421, "a Host of somebody else"), Reason(400, "or none at all")]
-    return []
+def host_reasons(authority: str) -> list[Reason]:
+    """What of a Host, or of what an absolute target has in its place, is enough for a refusal."""
+    name, port = _split_port(authority)
+    if _is_loopback(name):
+        if not _PLAIN_PORT.fullmatch(port):
+            return [Reason(400, "a Host that is no name and port")]
+        return [] if len(port) < 2 or int(port[1:10]) < 65536 else [Reason(None, "a port beyond all ports")]
+    if _may_be_loopback(name):
+        return [Reason(None, "a name that may mean this machine")]
+    return [Reason(421, "a Host of somebody else"), Reason(400, "or none at all")]
 
 
 def _origin_reasons(fields: Fields) -> list[Reason]:

@@ -21,7 +21,15 @@ __all__ = ["judge_answers"]
 _TRIES = 2
 _FRAMING = ("content-length", "transfer-encoding", "connection")
 _ABOUT_THE_BODY = ("content-type", "content-encoding", "content-language")
-_OWN = ("content-type", "x-vespa-error", "retry-after", "x-should-retry", "www-authenticate", "allow")
+_OWN = (
+    "content-type",
+    "x-vespa-error",
+    "content-security-policy",
+    "retry-after",
+    "x-should-retry",
+    "www-authenticate",
+    "allow",
+)
 _ERROR_EVENT = re.compile(rb"(\n\n)?event: error\ndata: \{[^\n]*\}\n\n\Z")
 _REFUSALS = {
     "no_worker_ready": (503,),

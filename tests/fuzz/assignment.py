@@ -64,6 +64,8 @@ def read_assignment(status: int, body: bytes) -> AssignmentReading:
         return AssignmentReading("waiting", "no JSON")
     if not isinstance(parsed, dict):
         return AssignmentReading("waiting", "no object")
+    if _has_constant(parsed):
+        return AssignmentReading("waiting", "NaN or Infinity, which is no JSON")
     url = parsed.get("url")
     if not url:
         return AssignmentReading("waiting", "no url, nested deeply" if _depth(parsed) > _DEEP_ENOUGH else "no url")
@@ -73,16 +75,10 @@ def read_assignment(status: int, body: bytes) -> AssignmentReading:
     missing = [name for name in AUTH_FIELDS if name not in parsed and name != "request_idx"]
     if missing:
         return AssignmentReading("illegal", f"{missing} are missing")
-    if any(_has_constant(parsed[name]) for name in AUTH_FIELDS if name in parsed):
-        return AssignmentReading("illegal", "NaN or Infinity, which is no JSON")
+    if any(isinstance(parsed.get(name), dict | list) for name in AUTH_FIELDS):
+        return AssignmentReading("illegal", "a value that is none of text, number and the like")
     auth = {name: parsed.get(name, ("number", "0")) for name in AUTH_FIELDS}
-    odd = (
-        text.startswith("\ufeff")
-        or _has_constant(parsed)
-        or "request_idx" not in parsed
-        or parsed["request_idx"] is None
-        or not _is_plain(url)
-    )
+    odd = text.startswith("\ufeff") or "request_idx" not in parsed or parsed["request_idx"] is None or not _is_plain(url)
     try:
         # Half a character is JSON, and has no place in a query.
         odd = odd or bool(re.search("[\ud800-\udfff]", json.dumps(parsed, ensure_ascii=False)))

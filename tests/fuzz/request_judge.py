@@ -19,7 +19,16 @@ from .seen import Answer, NotHTTP, read_answers
 __all__ = ["Judgement", "Unmarked", "judge_requests"]
 
 _ECHOED = {"content-type", "content-length", "transfer-encoding", "connection", "x-echo"}
-_REFUSED = {"content-type", "content-length", "connection", "x-vespa-error", "allow", "retry-after", "www-authenticate"}
+_REFUSED = {
+    "content-type",
+    "content-length",
+    "connection",
+    "x-vespa-error",
+    "content-security-policy",
+    "allow",
+    "retry-after",
+    "www-authenticate",
+}
 _OWN = {"allow", "content-length", "connection"}
 _CORS = {"access-control-allow-origin", "access-control-expose-headers", "vary"}
 _PREFLIGHT = {
@@ -100,7 +109,9 @@ def _walk(reading: Reading, seen: Seen, answers: list[Answer]) -> tuple[_Outcome
         if _was_served(step, answer):
             accepted += [] if step.own else [step]
             ended = ("served", "served, then closed")
-            closes_rightly = step.closes or step.request.minor == 0
+            # A preflight's body is nothing to wait for.
+            is_preflight = bool(values_of(answer.fields, "access-control-allow-methods"))
+            closes_rightly = step.closes or step.request.minor == 0 or is_preflight
         else:
             ended = ("refused", f"refused, {answer.status}")
             closes_rightly = True

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from .access import Reason
+from .access import Reason, host_reasons
 from .heads import Malformed
 
 __all__ = ["read_target"]
@@ -24,6 +24,8 @@ def read_target(method: bytes, target: bytes, reasons: list[Reason]) -> str:
         text = target.decode("ascii")
     except UnicodeDecodeError:
         raise Malformed("a target beyond ASCII") from None
+    if method == b"CONNECT":
+        raise Malformed("a tunnel, whose target is a host and a port")
     if text == "*" and method == b"OPTIONS":
         return text
     if not text.startswith("/"):
@@ -44,6 +46,7 @@ def _without_authority(text: str, reasons: list[Reason]) -> str:
         if not _DOUBTFUL_AUTHORITY.fullmatch(authority):
             raise Malformed("an absolute target whose host is none")
         reasons.append(Reason(None, "a doubtful host in the target"))
+    reasons += host_reasons(authority)
     if not scheme.islower():
         reasons.append(Reason(None, "a scheme in capitals"))
     rest = rest[end:]
