@@ -38,7 +38,7 @@ RANKS = """
     envelope headers wire
     http1 lifeline settings timed_socket
     setting_keywords
-    screen
+    screen ears connection_threads
     log errors
     addresses redaction printable private_files process_list
 """

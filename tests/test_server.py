@@ -29,11 +29,14 @@ def test_a_watched_client_that_says_nothing_holds_nobody_up() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
         ours.settimeout(LONG)
-        with watcher.watching(ours, lifeline, lambda: False):
-            started = time.monotonic()
-            watcher._look(ours.fileno())
-            assert time.monotonic() - started < LONG / 2
-            assert not lifeline.is_cut
+        watch = watcher.watch(ours)
+        watch.begin(lifeline, lambda: False)
+        started = time.monotonic()
+        assert not watch.look()
+        assert time.monotonic() - started < LONG / 2
+        assert not lifeline.is_cut
+        watch.end()
+        watch.close()
     watcher.stop()
 
 

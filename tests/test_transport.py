@@ -16,12 +16,14 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import urllib3.connectionpool
 import urllib3.exceptions
 import urllib3.util.wait
 
+from vespa_client import connection as connection_module
 from vespa_client import kept as kept_module
 from vespa_client.failures import (
     AnswerBroken,
@@ -35,7 +37,7 @@ from vespa_client.failures import (
 from vespa_client.http1 import MAX_HEAD, Fields
 from vespa_client.lifeline import ClientGone, Lifeline
 from vespa_client.proxies import OutboundProxies
-from vespa_client.tcp import is_readable
+from vespa_client.tcp import counters
 from vespa_client.transport import Answer, OutboundRequest, TimeLimits, Transport
 
 from .conftest import LONG, SHORT
@@ -489,7 +491,12 @@ def worker_is_called(worker: RawWorker) -> bool:
 
 def hang_up_unseen(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take away the look at a kept connection before its use, as if the far end's FIN came just behind it."""
-    monkeypatch.setattr("vespa_client.connection.is_readable", lambda sock: False)
+
+    def counted(connection: Any) -> bool:
+        connection._counted = counters(connection.sock)
+        return True
+
+    monkeypatch.setattr("vespa_client.connection._OwnBytes.is_usable", counted)
 
 
 @pytest.mark.parametrize("pieces", [None, [b"x" * 100], [b"x" * 1_000_000]], ids=["no body", "a small body", "a large body"])
@@ -511,13 +518,15 @@ def test_a_kept_connection_that_goes_as_the_request_leaves_is_stale_and_nothing_
 ) -> None:
     peer = kept(transport, worker)
 
-    def look(sock: socket.socket) -> bool:
-        assert not is_readable(sock)
-        peer.close()
-        assert urllib3.util.wait.wait_for_read(sock, LONG)
-        return False
+    look = connection_module._OwnBytes.is_usable
 
-    monkeypatch.setattr("vespa_client.connection.is_readable", look)
+    def look_and_end(connection: Any) -> bool:
+        assert look(connection)
+        peer.close()
+        assert urllib3.util.wait.wait_for_read(connection.sock, LONG)
+        return True
+
+    monkeypatch.setattr("vespa_client.connection._OwnBytes.is_usable", look_and_end)
     problem = Asked(transport, worker.url, "POST", pieces=pieces).failure()
     assert isinstance(problem, HungUp)
     assert problem.stale

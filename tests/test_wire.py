@@ -27,7 +27,7 @@ class Segments:
 
     def __init__(self, parts: Sequence[bytes]) -> None:
         self._parts = [part for part in parts if part]
-        self.limits: list[float | None] = []
+        self.read_limit = LONG
 
     def recv(self, limit: int) -> bytes:
         if not self._parts:
@@ -36,8 +36,13 @@ class Segments:
         self._parts[:1] = [rest] if rest else []
         return part
 
-    def limit_reads(self, seconds: float | None) -> None:
-        self.limits.append(seconds)
+    def recv_into(self, buffer: memoryview) -> int:
+        data = self.recv(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def limit_reads(self, seconds: float) -> None:
+        self.read_limit = seconds
 
 
 def read(parts: Sequence[bytes]) -> tuple[bytes, bytes] | str | None:
@@ -213,8 +218,9 @@ def test_a_large_body_comes_in_ever_larger_pieces_and_what_drips_in_small_ones(
     near, far = pair
     body = bytes(range(256)) * 4096
     asked: list[int] = []
-    receive = TimedSocket.recv
+    receive, receive_into = TimedSocket.recv, TimedSocket.recv_into
     monkeypatch.setattr(TimedSocket, "recv", lambda sock, size: asked.append(size) or receive(sock, size))
+    monkeypatch.setattr(TimedSocket, "recv_into", lambda sock, room: asked.append(len(room)) or receive_into(sock, room))
 
     def send() -> None:
         far.sendall(body)

@@ -246,16 +246,27 @@ def _help(setting: Setting) -> str:
 def _logging(debug: bool) -> Iterator[None]:
     import logging
 
-    from .log import log
+    from .log import LogLines, log
 
     handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s", "%H:%M:%S"))
+    handler.setFormatter(LogLines())
     log.addHandler(handler)
     level = log.level
     log.setLevel(logging.DEBUG if debug else logging.INFO)
+    # What no line of ours shows needn't be looked up for each (Python's logging HOWTO, "Optimization").
+    unused = {
+        "logThreads": False,
+        "logProcesses": False,
+        "logMultiprocessing": False,
+        "logAsyncioTasks": False,
+        "_srcfile": None,
+    }
+    before = {name: getattr(logging, name) for name in unused if hasattr(logging, name)}
+    vars(logging).update({name: unused[name] for name in before})
     try:
         yield
     finally:
+        vars(logging).update(before)
         log.removeHandler(handler)
         log.setLevel(level)
 

@@ -14,6 +14,7 @@ from .wire import SocketReader
 __all__ = ["read_client_body"]
 
 _READ_SIZE = 256 * 1024
+_ROOM = bytes(1024 * 1024)
 
 
 def read_client_body(
@@ -47,9 +48,13 @@ def _read_length(reader: SocketReader, length: int) -> bytes | bytearray:
     first = _some(reader, length)
     if len(first) == length:
         return first
-    body = bytearray(first)
-    while len(body) < length:
-        body += _some(reader, length - len(body))
+    body, count = bytearray(first), len(first)
+    while count < length:
+        # Room is made as bytes come: who announces a gigabyte has sent none yet.
+        if count == len(body):
+            body += _ROOM[: length - count]
+        with memoryview(body) as whole, whole[count:] as room:
+            count += _some_into(reader, room)
     return body
 
 
@@ -74,3 +79,15 @@ def _some(reader: SocketReader, limit: int) -> bytes:
     if not data:
         raise ClientGone
     return data
+
+
+def _some_into(reader: SocketReader, room: memoryview) -> int:
+    try:
+        count = reader.read_into(room)
+    except TimeoutError:
+        raise
+    except OSError as gone:
+        raise ClientGone from gone
+    if not count:
+        raise ClientGone
+    return count

@@ -132,7 +132,9 @@ class _OwnBytes(HTTPConnection):
         if self.sock is None:
             return False
         # Counted before the look, so that an end that comes after it shows in the numbers: see _was_stale.
-        self._counted = counters(self.sock)
+        self._counted = counted = counters(self.sock)
+        if counted is not None and not isinstance(self.sock, ssl.SSLSocket):
+            return counted.is_open and counted.received == self._reader.taken
         return not is_readable(self.sock)
 
     def request(self, method: str, url: str, body: Any = None, headers: Any = None, **kwargs: Any) -> None:
@@ -149,9 +151,16 @@ class _OwnBytes(HTTPConnection):
             if sum(map(len, pieces)) <= _SMALL_BODY:
                 self._socket.sendall(b"".join([head, *pieces]))
             else:
-                self._socket.sendall(head)
+                # What is small goes with what comes before it, and nothing large is copied.
+                waiting = head
                 for piece in pieces:
-                    self._socket.sendall(piece)
+                    if len(piece) > _SMALL_BODY:
+                        self._socket.sendall(waiting)
+                        self._socket.sendall(piece)
+                        waiting = b""
+                    else:
+                        waiting += piece
+                self._socket.sendall(waiting)
         except OSError as problem:
             # The far side may have answered before it had read everything: read that answer first.
             self._send_problem = problem

@@ -121,11 +121,8 @@ def _quoted(value: Any) -> str:
 
 
 def _parse(body: bytes | bytearray) -> Any:
-    _check_utf8(body)
     try:
-        # As Latin-1, each byte is one character of one byte: JSON's grammar is ASCII, and UTF-8 with a single emoji in
-        # it would take four bytes for each of them.
-        return _DECODER.decode(body.decode("latin-1"))
+        return _DECODER.decode(_as_characters(body))
     except json.JSONDecodeError as problem:
         raise BadRequest(
             f"The body is not JSON: {problem.msg} at byte {problem.pos} (line {problem.lineno}, column {problem.colno}).",
@@ -135,9 +132,19 @@ def _parse(body: bytes | bytearray) -> Any:
         raise BadRequest("The body's JSON is nested too deeply.") from None
 
 
+def _as_characters(body: bytes | bytearray) -> str:
+    """The body, each byte a character: JSON's grammar is ASCII.
+
+    As what it means, text with a single emoji in it would take four bytes for each of its characters.
+    """
+    try:
+        return body.decode("ascii")
+    except UnicodeDecodeError:
+        _check_utf8(body)
+        return body.decode("latin-1")
+
+
 def _check_utf8(body: bytes | bytearray) -> None:
-    if body.isascii():
-        return
     decoder = codecs.getincrementaldecoder("utf-8")()
     view = memoryview(body)
     start = 0

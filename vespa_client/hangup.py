@@ -1,23 +1,23 @@
-"""Hears clients leave: one thread that watches the sockets of all requests in progress."""
+"""Hears clients leave: one thread that watches the sockets of all connections while requests are in progress on them."""
 
 from __future__ import annotations
 
 import contextlib
 import select
-import selectors
 import socket
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 from urllib3.util.wait import wait_for_read
 
+from .ears import make_ears
 from .lifeline import Lifeline
 
-__all__ = ["HangupWatcher"]
+__all__ = ["HangupWatcher", "Watch"]
 
-# A client that has sent more bytes already can't be watched for its end behind them; it is looked at this often.
+# How often a client is looked at that has been heard and may still be there.
 _TICK = 0.05
 # A client that has closed its sending half is asked this often whether it still reads.
 _PROBE_SECONDS = 5.0
@@ -26,18 +26,18 @@ _PROBE_SECONDS = 5.0
 class HangupWatcher:
     """Cuts the lifeline of a request whose client has hung up, within 100 ms.
 
-    A socket is readable when its peer has closed it, and also when the peer has sent the next request already; a peek
-    tells the two apart and takes nothing from the request's thread. A peer that has closed its sending half alone still
-    wants its answer: a probe tells, which a machine whose client has gone answers with a reset.
+    A peer that has closed its sending half alone still wants its answer: a probe tells, which a machine whose client has
+    gone answers with a reset. On some systems a socket can be heard only by being readable, which it is too when the peer
+    has sent the next request already; a peek tells the two apart and takes nothing from the request's thread.
     """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()  # guards the selector's map, _watched and _parked
-        self._selector = selectors.DefaultSelector()
-        self._watched: dict[int, _Watched] = {}
-        self._parked: set[int] = set()
+        self._lock = threading.Lock()  # guards the ears' sockets, the two below, and what a watch says is guarded
         self._wake, self._woken = socket.socketpair()
-        self._selector.register(self._woken.fileno(), selectors.EVENT_READ)
+        self._wake.setblocking(False)
+        self._ears = make_ears(self._woken.fileno())
+        self._watches: dict[int, Watch] = {}
+        self._parked: set[Watch] = set()
         self._thread = threading.Thread(target=self._run, name="vespa-hangup", daemon=True)
         self._ending = False
 
@@ -52,74 +52,118 @@ class HangupWatcher:
         if self._thread.is_alive():
             self._thread.join()
         with self._lock:
-            self._selector.close()
+            self._ears.close()
         self._woken.close()
 
-    @contextlib.contextmanager
-    def watching(self, client: socket.socket, lifeline: Lifeline, probe: Callable[[], bool | None]) -> Iterator[None]:
-        """For as long as the block runs, the client's hang-up cuts the lifeline. The socket must stay open in it.
+    def watch(self, client: socket.socket) -> Watch:
+        """Watch a client's socket, which must stay open until the watch is closed."""
+        watch = Watch(self, client)
+        with self._lock:
+            self._watches[watch.number] = watch
+            if self._ears.hear_ends_alone:
+                self._listen(watch)
+        return watch
+
+    def _listen(self, watch: Watch) -> None:
+        self._ears.add(watch.number)
+        watch.is_listened_to = True
+
+    def _stop_listening(self, watch: Watch) -> None:
+        if watch.is_listened_to:
+            self._ears.remove(watch.number)
+            watch.is_listened_to = False
+
+    def _begin(self, watch: Watch) -> None:
+        with self._lock:
+            if not self._ears.hear_ends_alone:
+                self._listen(watch)
+            if not watch.has_ended:
+                return
+            # Heard before this request, which came with the end or before it.
+            self._parked.add(watch)
+        self._rouse()
+
+    def _end(self, watch: Watch) -> None:
+        with self._lock:
+            watch.lifeline = None
+            self._parked.discard(watch)
+            if not self._ears.hear_ends_alone:
+                self._stop_listening(watch)
+
+    def _close(self, watch: Watch) -> None:
+        with self._lock:
+            del self._watches[watch.number]
+            self._stop_listening(watch)
+
+    def _rouse(self) -> None:
+        """Have the thread see that somebody is parked, if it sleeps."""
+        with contextlib.suppress(OSError):  # it is ending, or has been roused often enough
+            self._wake.send(b"x")
+
+    def _run(self) -> None:
+        while not self._ending:
+            ready = self._ears.wait(_TICK if self._parked else None)
+            with self._lock:
+                if self._woken.fileno() in ready and not self._ending:
+                    self._woken.recv(1024)
+                for watch in {*filter(None, map(self._watches.get, ready)), *self._parked}:
+                    self._look(watch)
+
+    def _look(self, watch: Watch) -> None:
+        """Look at a socket from which something was heard."""
+        if self._ears.hear_ends_alone:
+            watch.has_ended = True
+        elif not watch.look():
+            return  # what was heard is over
+        # It would be heard again at once: look at it now and then instead.
+        self._stop_listening(watch)
+        if watch.lifeline is not None:
+            self._parked.add(watch)
+            if self._ears.hear_ends_alone:
+                watch.look()
+
+
+class Watch:
+    """One client's socket, and what is known of its other end. For its connection's thread."""
+
+    def __init__(self, watcher: HangupWatcher, sock: socket.socket) -> None:
+        self.number = sock.fileno()
+        self.lifeline: Lifeline | None = None
+        """Whose request is in progress. This, and the next two, are guarded by the watcher's lock."""
+        self.is_listened_to = False
+        self.has_ended = False
+        """Whether the client's end of sending has been heard."""
+        self._watcher = watcher
+        self._socket = sock
+        self._probe: Callable[[], bool | None] = lambda: False
+        self._next_probe: float | None = None
+        """When to ask again whether a client that has closed its sending half is there; None while it hasn't."""
+
+    def begin(self, lifeline: Lifeline, probe: Callable[[], bool | None]) -> None:
+        """From now on, the client's hang-up cuts the lifeline.
 
         ``probe`` sends what a client that has gone answers with a reset. It returns False if there is nothing to send, and
         None if the answer is being written: it is asked again soon then.
         """
-        number = client.fileno()
-        with self._lock:
-            self._watched[number] = _Watched(client, lifeline, probe)
-            self._selector.register(number, selectors.EVENT_READ)
-        try:
-            yield
-        finally:
-            with self._lock:
-                del self._watched[number]
-                if number in self._parked:
-                    self._parked.discard(number)
-                else:
-                    self._selector.unregister(number)
-
-    def _run(self) -> None:
-        # select() alone doesn't notice sockets that are added while it waits.
-        ticks_always = isinstance(self._selector, selectors.SelectSelector)
-        while not self._ending:
-            ready = self._select(_TICK if ticks_always or self._parked else None)
-            with self._lock:
-                for number in ready | self._parked:
-                    self._look(number)
-
-    def _select(self, seconds: float | None) -> set[int]:
-        try:
-            return {key.fd for key, _ in self._selector.select(seconds)}
-        except (OSError, ValueError):
-            # Windows' select() takes 512 sockets. With more, a leaving client is noticed by what is sent to it.
-            time.sleep(_TICK)
-            return set()
-
-    def _look(self, number: int) -> None:
-        """Look at a socket that is readable, or was."""
-        watched = self._watched.get(number)
-        if watched is None:
-            return  # its request ended between select() and here
-        heard = watched.look()
-        if heard and number not in self._parked:
-            # It would stay readable: look at it now and then instead of always.
-            self._selector.unregister(number)
-            self._parked.add(number)
-
-
-class _Watched:
-    """One client's socket, and what is known of its other end."""
-
-    def __init__(self, sock: socket.socket, lifeline: Lifeline, probe: Callable[[], bool | None]) -> None:
-        self._socket = sock
-        self._lifeline = lifeline
         self._probe = probe
-        self._next_probe: float | None = None
-        """When to ask again whether a client that has closed its sending half is there; None while it hasn't."""
+        self._next_probe = None
+        self.lifeline = lifeline
+        self._watcher._begin(self)
+
+    def end(self) -> None:
+        """The request is over."""
+        self._watcher._end(self)
+
+    def close(self) -> None:
+        """The connection is over."""
+        self._watcher._close(self)
 
     def look(self) -> bool:
         """Cut the lifeline if the client has gone. Returns whether anything was to be heard."""
-        if self._lifeline.is_cut:
+        lifeline = self.lifeline
+        if lifeline is None or lifeline.is_cut:
             return True
-        # What select() told may be over. On a socket with a time limit even MSG_DONTWAIT waits, and here everybody with it.
+        # What was told may be over. On a socket with a time limit even MSG_DONTWAIT waits, and here everybody with it.
         if not wait_for_read(self._socket, 0):
             return False
         try:
@@ -129,7 +173,7 @@ class _Watched:
         except OSError:
             ended = reset = True
         if reset or (ended and not self._is_there()):
-            self._lifeline.cut()
+            lifeline.cut()
         return True
 
     def _is_there(self) -> bool:

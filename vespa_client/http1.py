@@ -65,6 +65,7 @@ _ABSOLUTE_FORM = re.compile(r"https?://([^/?]*)(/.*|\?.*|)", re.IGNORECASE)
 # RFC 9110, 4.2 and 7.2, of RFC 3986's names those alone that the DNS, hosts files and containers have.
 _AUTHORITY = re.compile(r"(\[(?P<ipv6>[0-9A-Fa-f:.]+)\]|[A-Za-z0-9._-]+)(?::[0-9]{0,5})?")
 _CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})(?:[ \t]*;[^\x00-\x08\x0a-\x1f\x7f]*)?")
+_PLAIN_SIZE = re.compile(rb"([0-9A-Fa-f]{1,16})\r\n")
 _TRAILER = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\x00-\x08\x0a-\x1f\x7f]*")
 
 
@@ -252,12 +253,13 @@ class ChunkedDecoder:
     complete; ``rest`` then holds the bytes that came after them.
     """
 
-    __slots__ = ("_pending", "_state", "_trailer_bytes", "done", "left", "rest")
+    __slots__ = ("_is_between_chunks", "_pending", "_state", "_trailer_bytes", "done", "left", "rest")
 
     def __init__(self) -> None:
         self.done = False
         self.rest = b""
         self._state = self._size
+        self._is_between_chunks = True
         self._pending = b""
         self.left = 0
         self._trailer_bytes = 0
@@ -270,6 +272,17 @@ class ChunkedDecoder:
         pieces: list[bytes] = []
         data = self._pending + data if self._pending else data
         position = 0
+        if self._is_between_chunks:
+            # Most that arrives is whole chunks without extensions: taken here, without a step for each part of each.
+            while (size := _PLAIN_SIZE.match(data, position)) and (length := int(size[1], 16)):
+                end = size.end() + length
+                if data[end : end + 2] != b"\r\n":
+                    break
+                pieces.append(data[size.end() : end])
+                position = end + 2
+            if position == len(data):
+                self._pending = b""
+                return pieces[0] if len(pieces) == 1 else b"".join(pieces)
         try:
             while not self.done:
                 moved = self._state(data, position, pieces)
@@ -304,6 +317,7 @@ class ChunkedDecoder:
             raise MessageError("a chunk's size is not a hexadecimal number")
         self.left = int(match[1], 16)
         self._state = self._data if self.left else self._trailer
+        self._is_between_chunks = False
         return position + len(line) + 2
 
     def _data(self, data: bytes, position: int, pieces: list[bytes]) -> int:
@@ -323,6 +337,7 @@ class ChunkedDecoder:
         if len(end) < 2:
             return -1
         self._state = self._size
+        self._is_between_chunks = True
         return position + 2
 
     def _trailer(self, data: bytes, position: int, pieces: list[bytes]) -> int:

@@ -72,6 +72,8 @@ class ClientConnection:
         self._reader = SocketReader(self._timed, service.settings.client_idle_timeout)
         self._lifeline: Lifeline | None = None
         self._busy = False
+        self._lingers = False
+        self._address = ""
         self.was_cut = False
 
     def serve(self) -> None:
@@ -79,8 +81,15 @@ class ClientConnection:
         with contextlib.suppress(ClientGone, OSError):
             self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             self._timed.limit_writes(self._limits.idle_timeout)
-            while self._serve_one() and not self._service.stopping:
-                pass
+            self._address = self._socket.getsockname()[0]
+            self._watch = self._service.watcher.watch(self._socket)
+            try:
+                while self._serve_one() and not self._service.stopping:
+                    pass
+            finally:
+                self._watch.close()
+            if self._lingers:
+                self._linger()
 
     def turn_away(self) -> None:
         """Answer that there are too many connections."""
@@ -91,6 +100,7 @@ class ClientConnection:
         )
         with contextlib.suppress(ClientGone, OSError, MessageError):
             self._timed.limit_writes(_LINGER_SECONDS)
+            self._address = self._socket.getsockname()[0]
             self._reader.limit(_LINGER_SECONDS)
             block = self._reader.read_head(_LINGER_SECONDS)
             if block is None:
@@ -147,9 +157,8 @@ class ClientConnection:
             goes_on = self._answer(head, framing, reply, record)
         finally:
             self._busy = False
-            log.info("%s", record.line())
-        if not goes_on and not reply.resets:
-            self._linger()
+            log.info(record.line())
+        self._lingers = not goes_on and not reply.resets
         return goes_on
 
     def _refuse(self, malformed: MessageError, beginning: bytes) -> None:
@@ -157,7 +166,7 @@ class ClientConnection:
         # No answer to HEAD has a body, however little else of the request is understood (RFC 9110, 9.3.2).
         method = "HEAD" if beginning.startswith(b"HEAD ") else "GET"
         Reply(self._timed, method).error(BadRequest(str(malformed), status=malformed.status))
-        self._linger()
+        self._lingers = True
 
     def _answer(self, head: RequestHead, framing: Framing, reply: Reply, record: Record) -> bool:
         body_is_read = framing == NO_BODY
@@ -200,7 +209,7 @@ class ClientConnection:
         reply.added = access.answer_fields(head)
         keep_alive, reply.keep_alive = reply.keep_alive, False
         try:
-            access.check(head, self._socket.getsockname()[0])
+            access.check(head, self._address)
         except MessageError as malformed:
             raise BadRequest(str(malformed), status=malformed.status) from None
         reply.keep_alive = keep_alive
@@ -218,14 +227,15 @@ class ClientConnection:
         self._timed.limit_writes(self._limits.idle_timeout)
         self._lifeline = lifeline = Lifeline()
         try:
-            with self._service.watcher.watching(self._socket, lifeline, reply.probe):
-                self._service.runner.run(request, reply, record, lifeline)
+            self._watch.begin(lifeline, reply.probe)
+            self._service.runner.run(request, reply, record, lifeline)
         except ClientGone:
             if not self._service.stopping:
                 raise
             self.was_cut = True
             raise ShuttingDown("The proxy was stopped before the answer was complete.", retry_after=_RETRY_AFTER) from None
         finally:
+            self._watch.end()
             self._lifeline = None
 
     def _linger(self) -> None:

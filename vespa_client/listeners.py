@@ -7,11 +7,12 @@ import errno
 import os
 import socket
 import socketserver
-import threading
 from collections.abc import Callable
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from .connection_threads import ConnectionThreads
 from .errors import ConfigurationError, PortTaken
 from .log import log
 
@@ -26,7 +27,7 @@ Serve = Callable[[socket.socket], None]
 
 
 class Listener(ThreadingHTTPServer):
-    """One listening socket. Each connection is handed to ``serve`` in a thread of its own."""
+    """One listening socket. Each connection is handed to ``serve`` in a thread that it has for itself."""
 
     daemon_threads = True
     block_on_close = False
@@ -34,9 +35,12 @@ class Listener(ThreadingHTTPServer):
     # Windows would let two programs share the port.
     allow_reuse_address = os.name != "nt"
 
-    def __init__(self, address: tuple[str, int], family: socket.AddressFamily, serve: Serve) -> None:
+    def __init__(
+        self, address: tuple[str, int], family: socket.AddressFamily, serve: Serve, threads: ConnectionThreads
+    ) -> None:
         self.address_family = family
         self._serve = serve
+        self._connection_threads = threads
         super().__init__(address, BaseHTTPRequestHandler)
 
     def server_bind(self) -> None:
@@ -48,8 +52,11 @@ class Listener(ThreadingHTTPServer):
         # Past HTTPServer.server_bind, which looks its own name up: up to 35 s where DNS is slow.
         socketserver.TCPServer.server_bind(self)
 
+    def process_request(self, request: Any, client_address: Any) -> None:
+        # In place of the new thread that socketserver would start.
+        self._connection_threads.run(partial(self.process_request_thread, request, client_address))
+
     def finish_request(self, request: Any, client_address: Any) -> None:
-        threading.current_thread().name = "vespa-connection"
         self._serve(request)
 
     def shutdown_request(self, request: Any) -> None:
@@ -60,21 +67,21 @@ class Listener(ThreadingHTTPServer):
         log.exception("A connection's thread failed; please report this.")
 
 
-def listen(host: str, port: int, serve: Serve) -> list[Listener]:
-    """Listen on the host and port, 0 for any free one.
+def listen(host: str, port: int, serve: Serve, threads: ConnectionThreads) -> list[Listener]:
+    """Listen on the host and port, 0 for any free one. ``serve`` is called in one of the threads.
 
     There are two listeners where ``localhost`` is meant: Node, browsers and Windows try ``::1`` first. Raises
     :class:`PortTaken`, :class:`ConfigurationError`.
     """
     if host not in _LOCALHOST:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return [_bind(host.strip("[]"), port, family, serve)]
+        return [_bind(host.strip("[]"), port, family, serve, threads)]
     for tries_left in reversed(range(_PORT_TRIES)):
-        first = _bind("127.0.0.1", port, socket.AF_INET, serve)
+        first = _bind("127.0.0.1", port, socket.AF_INET, serve, threads)
         if not _has_ipv6_loopback():
             return [first]
         try:
-            return [first, _bind("::1", first.server_address[1], socket.AF_INET6, serve)]
+            return [first, _bind("::1", first.server_address[1], socket.AF_INET6, serve, threads)]
         except PortTaken:
             first.server_close()
             # A port that is free in one family may be taken in the other.
@@ -92,9 +99,9 @@ def _has_ipv6_loopback() -> bool:
     return True
 
 
-def _bind(host: str, port: int, family: socket.AddressFamily, serve: Serve) -> Listener:
+def _bind(host: str, port: int, family: socket.AddressFamily, serve: Serve, threads: ConnectionThreads) -> Listener:
     try:
-        return Listener((host, port), family, serve)
+        return Listener((host, port), family, serve, threads)
     except OSError as problem:
         shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         if problem.errno in (errno.EADDRINUSE, getattr(errno, "WSAEADDRINUSE", errno.EADDRINUSE)):

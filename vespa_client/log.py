@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
+import time
 
 from .printable import printable
 
-__all__ = ["PrintableLog", "log"]
+__all__ = ["LogLines", "PrintableLog", "log"]
 
 
 class PrintableLog(logging.Filter):
@@ -22,6 +23,22 @@ class PrintableLog(logging.Filter):
         if record.exc_text:
             record.exc_text = "\n".join(f"    {printable(line)}" for line in record.exc_text.split("\n"))
         return True
+
+
+class LogLines(logging.Formatter):
+    """The lines of the program's own log: time of day, level, message."""
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(message)s")
+        self._second = 0
+        self._shown = ""
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
+        """The record's time of day, which is put into words once a second."""
+        second = int(record.created)
+        if second != self._second:
+            self._second, self._shown = second, time.strftime("%H:%M:%S", time.localtime(second))
+        return self._shown
 
 
 log = logging.getLogger("vespa_client")

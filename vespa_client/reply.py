@@ -82,14 +82,16 @@ class Reply:
         if not self._has_body or not data:
             return
         with self._writing:
-            if len(data) < _LARGE or not self._chunked:
-                self._send(self._framed(data))
-                return
-            # Not copied together with its frame.
-            self._send(b"%x\r\n" % len(data))
-            self._send(data)
-            self._send(b"\r\n")
             self._tail = data[-4:]
+            if not self._chunked:
+                self._send(data)
+            elif len(data) < _LARGE:
+                self._send(encode_chunk(data))
+            else:
+                # Not copied together with its frame.
+                self._send(b"%x\r\n" % len(data))
+                self._send(data)
+                self._send(b"\r\n")
 
     def end(self) -> None:
         """The body is complete."""

@@ -1,10 +1,11 @@
 """The proxy's listeners, connections and threads.
 
-The thread model. One thread accepts on all listeners. Each connection has a thread of its own, which reads a request,
+The thread model. One thread accepts on all listeners. Each connection has a thread for itself, which reads a request,
 carries it out and answers it, then reads the next one (:mod:`.inbound`); so a slow client or a slow worker costs a thread
-and holds nobody else up. One further thread watches the sockets of requests in progress for clients that leave
-(:mod:`.hangup`), and one sends heartbeats where they are asked for (:mod:`.heartbeat`). Threads are daemons: a program
-that forgets to stop the proxy still ends. :meth:`ProxyServer.stop` ends them all, in bounded time.
+and holds nobody else up. A thread whose connection is over waits a while for another one (:mod:`.connection_threads`).
+One further thread watches the sockets of requests in progress for clients that leave (:mod:`.hangup`), and one sends
+heartbeats where they are asked for (:mod:`.heartbeat`). Threads are daemons: a program that forgets to stop the proxy still
+ends. :meth:`ProxyServer.stop` ends them all, in bounded time.
 
 Not attempted: HTTP/2, TLS towards the client, upgrades.
 """
@@ -19,6 +20,7 @@ import threading
 import time
 
 from .access import Access
+from .connection_threads import ConnectionThreads
 from .hangup import HangupWatcher
 from .inbound import ClientConnection, Runner, Service
 from .listeners import Listener, listen
@@ -59,8 +61,9 @@ class ProxyServer:
         self._leaving: set[ClientConnection] = set()
         self._changed = threading.Condition()  # guards the two above; told when a connection ends
         self._told_out_of_files = -_OUT_OF_FILES_LOG
+        self._threads = ConnectionThreads("vespa-connection")
         try:
-            self._listeners = listen(settings.host, settings.port, self._serve)
+            self._listeners = listen(settings.host, settings.port, self._serve, self._threads)
         except BaseException:
             self._watcher.stop()
             raise
@@ -90,6 +93,7 @@ class ProxyServer:
             for connection in late:
                 connection.cut()
             ended = self._changed.wait_for(lambda: not self._connections, _JOIN_SECONDS)
+        self._threads.close(_JOIN_SECONDS if ended else 0.0)
         if not ended:
             log.warning("%d connections were still open at the end.", len(self._connections))
         self._watcher.stop()

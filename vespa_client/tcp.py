@@ -22,7 +22,7 @@ __all__ = ["Counters", "counters", "dial", "is_readable"]
 _SLICE = 0.05
 # struct tcp_info of linux/tcp.h: tcpi_state, and where tcpi_bytes_acked and tcpi_bytes_received begin.
 _COUNTERS = struct.Struct("B119xQQ")
-_CLOSE_WAIT = 8
+_ESTABLISHED, _CLOSE_WAIT = 1, 8
 
 
 class Counters(NamedTuple):
@@ -32,6 +32,8 @@ class Counters(NamedTuple):
     """How many bytes of ours the far side's system has taken."""
     received: int
     """How many bytes came from there; its end of sending (FIN) counts as one."""
+    is_open: bool
+    """Whether neither side has ended it."""
     has_ended: bool
     """Whether that end has come, on a connection that we haven't ended."""
 
@@ -45,7 +47,7 @@ def counters(sock: socket.socket) -> Counters | None:
     except (OSError, struct.error):
         return None
     # Some sandboxes fill the structure with zeros.
-    return Counters(acknowledged, received, state == _CLOSE_WAIT) if acknowledged else None
+    return Counters(acknowledged, received, state == _ESTABLISHED, state == _CLOSE_WAIT) if acknowledged else None
 
 
 def is_readable(sock: socket.socket) -> bool:
@@ -56,7 +58,7 @@ def is_readable(sock: socket.socket) -> bool:
 
 
 def _has_come(sock: socket.socket) -> bool:
-    if not hasattr(select, "poll"):
+    if sys.platform == "win32":
         return wait_for_read(sock, 0)
     # As urllib3's wait_for_read(), which takes four times as long for it.
     poll = select.poll()

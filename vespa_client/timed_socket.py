@@ -26,19 +26,19 @@ class TimedSocket:
     latest set, so that each side sets its own before it begins.
     """
 
-    __slots__ = ("_by_kernel", "_read_limit", "_write_limit", "sock")
+    __slots__ = ("_by_kernel", "_write_limit", "read_limit", "sock")
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
         self._by_kernel = _KERNEL_KEEPS_TIME and isinstance(sock, socket.socket) and not isinstance(sock, ssl.SSLSocket)
-        self._read_limit = self._write_limit = -1.0
+        self.read_limit = self._write_limit = -1.0
         if self._by_kernel:
             sock.setblocking(True)
 
     def limit_reads(self, seconds: float) -> None:
         """From now on :meth:`recv` raises TimeoutError when nothing comes for so long."""
-        if seconds != self._read_limit:
-            self._read_limit = seconds
+        if seconds != self.read_limit:
+            self.read_limit = seconds
             self._limit(socket.SO_RCVTIMEO, seconds)
             if not self._by_kernel:
                 self._write_limit = -1.0
@@ -49,12 +49,19 @@ class TimedSocket:
             self._write_limit = seconds
             self._limit(socket.SO_SNDTIMEO, seconds)
             if not self._by_kernel:
-                self._read_limit = -1.0
+                self.read_limit = -1.0
 
     def recv(self, size: int) -> bytes:
         """What has arrived, ``size`` bytes at most; waits only while there is nothing. Empty at the end. Raises OSError."""
         try:
             return self.sock.recv(size)
+        except BlockingIOError:
+            raise TimeoutError("timed out") from None
+
+    def recv_into(self, buffer: memoryview) -> int:
+        """As :meth:`recv`, into the buffer, as much as it can hold. Returns how many bytes have come; 0 at the end."""
+        try:
+            return self.sock.recv_into(buffer)
         except BlockingIOError:
             raise TimeoutError("timed out") from None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 import time
 
 from .http1 import MAX_HEAD, MessageError
@@ -19,10 +20,20 @@ _EMPTY_LINES = re.compile(rb"\A(?:\r\n)+")
 _TLS_HANDSHAKE = b"\x16\x03"
 
 
+class _Scratch(threading.local):
+    """What small reads are read into: with a buffer for each, of which most is given back, memory would be full of holes."""
+
+    def __init__(self) -> None:
+        self.buffer = memoryview(bytearray(_SMALLEST))
+
+
+_scratch = _Scratch()
+
+
 class SocketReader:
     """Reads heads and body bytes from a socket; what came with a head stays in ``buffered`` for the next read."""
 
-    __slots__ = ("_limit", "_size", "_socket", "buffered")
+    __slots__ = ("_limit", "_size", "_socket", "buffered", "taken")
 
     def __init__(self, sock: TimedSocket, seconds: float) -> None:
         """``seconds`` is how long a read may wait, as in :meth:`limit`."""
@@ -30,6 +41,8 @@ class SocketReader:
         self._limit = seconds
         self._size = _SMALLEST
         self.buffered = b""
+        self.taken = 0
+        """How many bytes have been taken from the socket."""
 
     def limit(self, seconds: float) -> None:
         """How long a read may wait for its first byte; then it raises :class:`TimeoutError`."""
@@ -45,6 +58,17 @@ class SocketReader:
             data, self.buffered = self.buffered[:limit], self.buffered[limit:]
             return data
         return self._receive(limit)
+
+    def read_into(self, buffer: memoryview) -> int:
+        """As :meth:`read_some`, into the buffer. Returns how many bytes have come; 0 at the end."""
+        if self.buffered:
+            data = self.read_some(len(buffer))
+            buffer[: len(data)] = data
+            return len(data)
+        self._socket.limit_reads(self._limit)
+        count = self._socket.recv_into(buffer)
+        self.taken += count
+        return count
 
     def fill(self) -> bool:
         """Wait until there is something in ``buffered``. Returns False at the end. Raises as :meth:`read_some`."""
@@ -99,11 +123,18 @@ class SocketReader:
             data += more
 
     def _receive(self, limit: int) -> bytes:
-        size = self._size
-        self._socket.limit_reads(self._limit)
-        data = self._socket.recv(min(size, limit))
+        size, timed = self._size, self._socket
+        if timed.read_limit != self._limit:
+            timed.limit_reads(self._limit)
+        if size == _SMALLEST:
+            buffer = _scratch.buffer
+            data = buffer[: timed.recv_into(buffer if size <= limit else buffer[:limit])].tobytes()
+        else:
+            data = timed.recv(size if size < limit else limit)
+        self.taken += len(data)
         if len(data) == size:
             self._size = min(size * 8, _LARGEST)
-        elif len(data) * 16 < size:
-            self._size = max(size // 2, _SMALLEST)
+        elif size > _SMALLEST and len(data) * 16 < size:
+            # By little steps: what drips between bursts is no reason to take those in drops.
+            self._size = max(size - size // 8, _SMALLEST)
         return data
