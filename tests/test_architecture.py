@@ -32,15 +32,16 @@ RANKS = """
     credentials
     console
     transport trust
+    pool
     connection
     body tcp kept client_body
     reply request access proxies record failures
-    envelope headers wire
-    http1 lifeline settings timed_socket
+    chunks envelope headers wire
+    http1 json_walk settings timed_socket
     setting_keywords
-    screen ears connection_threads
-    log errors
-    addresses redaction printable private_files process_list
+    screen ears connection_threads redaction
+    lifeline log errors
+    addresses printable private_files process_list
 """
 # The sandbox stands beside: it knows nothing of the package, and is known to these alone.
 SANDBOX_USERS = {"client", "cli"}
@@ -49,7 +50,7 @@ RUN_TIME_PACKAGES = {"requests", "urllib3"}
 TYPE_CHECKING_PACKAGES = {"typing_extensions"}
 
 # What these say about bytes must be right without a socket, a clock or a file.
-PURE = ("access", "addresses", "envelope", "errors", "headers", "http1", "request")
+PURE = ("access", "addresses", "chunks", "envelope", "errors", "headers", "http1", "json_walk", "request")
 PURE_IMPORTS = {
     "__future__",
     "codecs",
@@ -59,6 +60,7 @@ PURE_IMPORTS = {
     "hmac",
     "ipaddress",
     "json",
+    "json.decoder",
     "json.encoder",
     "re",
     "typing",

@@ -493,10 +493,10 @@ def hang_up_unseen(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take away the look at a kept connection before its use, as if the far end's FIN came just behind it."""
 
     def counted(connection: Any) -> bool:
-        connection._counted = counters(connection.sock)
+        connection._was_kept, connection._counted = True, counters(connection.sock)
         return True
 
-    monkeypatch.setattr("vespa_client.connection._OwnBytes.is_usable", counted)
+    monkeypatch.setattr("vespa_client.connection.OwnBytes.is_usable", counted)
 
 
 @pytest.mark.parametrize("pieces", [None, [b"x" * 100], [b"x" * 1_000_000]], ids=["no body", "a small body", "a large body"])
@@ -518,7 +518,7 @@ def test_a_kept_connection_that_goes_as_the_request_leaves_is_stale_and_nothing_
 ) -> None:
     peer = kept(transport, worker)
 
-    look = connection_module._OwnBytes.is_usable
+    look = connection_module.OwnBytes.is_usable
 
     def look_and_end(connection: Any) -> bool:
         assert look(connection)
@@ -526,7 +526,7 @@ def test_a_kept_connection_that_goes_as_the_request_leaves_is_stale_and_nothing_
         assert urllib3.util.wait.wait_for_read(connection.sock, LONG)
         return True
 
-    monkeypatch.setattr("vespa_client.connection._OwnBytes.is_usable", look_and_end)
+    monkeypatch.setattr("vespa_client.connection.OwnBytes.is_usable", look_and_end)
     problem = Asked(transport, worker.url, "POST", pieces=pieces).failure()
     assert isinstance(problem, HungUp)
     assert problem.stale

@@ -19,6 +19,7 @@ from tests.conftest import LONG
 from tests.tls_material import Authority
 from vespa_client import ConfigurationError, VastClient, fetch_endpoint_key, list_endpoints
 from vespa_client.errors import ConsoleError, NetworkError
+from vespa_client.lifeline import Lifeline
 from vespa_client.sandbox import Answer, Request, Sandbox
 from vespa_client.settings import settings_table
 from vespa_client.trust import ROOT_PATH, Trust, cache_directory
@@ -110,7 +111,7 @@ def test_the_strict_check_that_python_3_13_turns_on_is_off(vast: Authority, monk
 
 def test_without_the_strict_check_chain_and_name_are_still_verified(vast: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
     make_default_context_strict(monkeypatch)
-    trust = Trust("https://console.invalid", lambda: vast.pem)
+    trust = Trust("https://console.invalid", lambda lifeline: vast.pem)
     for context in (trust.public, trust.workers):
         assert not context.verify_flags & ssl.VERIFY_X509_STRICT
         assert context.verify_mode is ssl.CERT_REQUIRED
@@ -204,14 +205,14 @@ def test_a_wrong_root_is_asked_for_again_after_a_minute(vast: Authority, monkeyp
     monkeypatch.setattr("vespa_client.trust.time", SimpleNamespace(monotonic=lambda: now))
     fetched: list[float] = []
 
-    def fetch() -> bytes:
+    def fetch(lifeline: Lifeline) -> bytes:
         fetched.append(now)
         return vast.pem
 
     trust = Trust("https://console.invalid", fetch)
-    trust.ready()
+    trust.ready(Lifeline())
     for now in (1001.0, 1059.0, 1061.0, 1062.0, 1120.0, 1122.0):  # noqa: B007 (fetch and the clock read it)
-        trust.renew()
+        trust.renew(Lifeline())
     assert fetched == [1000.0, 1061.0, 1122.0]
 
 
@@ -219,12 +220,12 @@ def test_renew_says_whether_another_root_came(vast: Authority, stranger: Authori
     now = 0.0
     monkeypatch.setattr("vespa_client.trust.time", SimpleNamespace(monotonic=lambda: now))
     roots = iter([vast.pem, vast.pem, stranger.pem])
-    trust = Trust("https://console.invalid", lambda: next(roots))
-    trust.ready()
+    trust = Trust("https://console.invalid", lambda lifeline: next(roots))
+    trust.ready(Lifeline())
     now = 100.0
-    assert not trust.renew()
+    assert not trust.renew(Lifeline())
     now = 200.0
-    assert trust.renew()
+    assert trust.renew(Lifeline())
 
 
 def test_many_who_meet_the_first_tls_worker_at_once_fetch_the_root_once(vast: Authority) -> None:
@@ -314,12 +315,12 @@ def test_a_cache_that_cannot_be_written_is_no_failure(vast: Authority, own_home:
 
 
 def test_each_console_has_a_cache_of_its_own(vast: Authority, stranger: Authority) -> None:
-    Trust("https://console.vast.ai", lambda: vast.pem).ready()
-    Trust("https://alpha.vast.ai", lambda: stranger.pem).ready()
-    Trust("http://[::1]:8000/x", lambda: stranger.pem).ready()
+    Trust("https://console.vast.ai", lambda lifeline: vast.pem).ready(Lifeline())
+    Trust("https://alpha.vast.ai", lambda lifeline: stranger.pem).ready(Lifeline())
+    Trust("http://[::1]:8000/x", lambda lifeline: stranger.pem).ready(Lifeline())
     assert len(cached_roots()) == 3
-    alpha = Trust("https://alpha.vast.ai", lambda: pytest.fail("it is cached"))
-    alpha.ready()
+    alpha = Trust("https://alpha.vast.ai", lambda lifeline: pytest.fail("it is cached"))
+    alpha.ready(Lifeline())
     assert {item["subject"][0][0][1] for item in alpha.workers.get_ca_certs()} >= {"somebody else's root"}
 
 
@@ -364,8 +365,8 @@ def test_a_ca_file_joins_vast_ais_root_and_does_not_replace_it(vast: Authority, 
 
 
 def test_vast_ais_root_is_trusted_for_workers_alone(vast: Authority) -> None:
-    trust = Trust("https://console.invalid", lambda: vast.pem)
-    trust.ready()
+    trust = Trust("https://console.invalid", lambda lifeline: vast.pem)
+    trust.ready(Lifeline())
     subjects = [[item["subject"] for item in context.get_ca_certs()] for context in (trust.public, trust.workers)]
     assert sum("Vast.ai's root, played" in str(subject) for subject in subjects[0]) == 0
     assert sum("Vast.ai's root, played" in str(subject) for subject in subjects[1]) == 1
@@ -410,26 +411,26 @@ def test_a_broken_ca_file_is_a_configuration_error(kind: str, tmp_path: Path, sa
 
 def test_a_ca_file_may_begin_with_the_home(stranger: Authority, own_home: Path) -> None:
     stranger.pem_file(own_home)
-    trust = Trust("https://console.invalid", lambda: b"", "~/root.pem")
+    trust = Trust("https://console.invalid", lambda lifeline: b"", "~/root.pem")
     for context in (trust.public, trust.workers):
         assert "somebody else's root" in str(context.get_ca_certs())
 
 
 def test_the_public_roots_are_trusted_for_workers_too(vast: Authority) -> None:
-    trust = Trust("https://console.invalid", lambda: vast.pem)
+    trust = Trust("https://console.invalid", lambda lifeline: vast.pem)
     assert len(trust.workers.get_ca_certs()) > 50
 
 
 def test_a_failure_to_fetch_is_not_repeated_at_each_request() -> None:
     calls: list[int] = []
 
-    def fetch() -> bytes:
+    def fetch(lifeline: Lifeline) -> bytes:
         calls.append(1)
         raise ConsoleError("the console is away")
 
     trust = Trust("https://console.invalid", fetch)
     for _ in range(5):
-        trust.ready()
+        trust.ready(Lifeline())
     assert len(calls) == 1
     assert "the console is away" in trust.trouble
 

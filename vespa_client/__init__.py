@@ -15,10 +15,8 @@ from .errors import (
     VespaError,
 )
 
-TYPE_CHECKING = False  # as type checkers read it; typing itself takes long to load
+TYPE_CHECKING = False  # as type checkers read it, here and wherever --help looks: typing itself takes long to load
 if TYPE_CHECKING:
-    from typing import Any
-
     from .async_client import AsyncVastClient
     from .client import VastClient, fetch_endpoint_key, list_endpoints
     from .console import Endpoint
@@ -52,12 +50,14 @@ _LATER = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _LATER:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found = getattr(importlib.import_module(f".{_LATER[name]}", __name__), name)
-    globals()[name] = found
-    return found
+if not TYPE_CHECKING:  # by it, every name would be one of ours
+
+    def __getattr__(name: str) -> object:
+        if name not in _LATER:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        found = getattr(importlib.import_module(f".{_LATER[name]}", __name__), name)
+        globals()[name] = found
+        return found
 
 
 def __dir__() -> list[str]:

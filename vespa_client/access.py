@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from .addresses import is_loopback
-from .errors import ForbiddenOrigin, ProxyKeyMissing, UnknownHost
+from .errors import BadRequest, ForbiddenOrigin, ProxyKeyMissing, UnknownHost
 from .headers import ERROR_HEADER, field_value
 from .http1 import Fields, MessageError, RequestHead, host_of, request_hosts, values_of
 
@@ -41,17 +41,26 @@ class Access:
         methods: Sequence[str] = (),
     ) -> None:
         """``host`` is the address bound; ``methods`` are what a preflight is told of."""
-        self._hosts = {_bare(name) for name in (host, *allow_host)} - _WILDCARDS
+        self._hosts = {_bare(host)} - _WILDCARDS | {_bare(name) for name in allow_host}
         self._origins = [_origin_pattern(origin) for origin in cors_origin]
-        self._key = proxy_key.encode() if proxy_key else None
+        self._key = proxy_key
+        # The key among other words, such as those of a cookie or a query.
+        self._key_as_word = re.compile(rf"(?:^|[\s,;='\"&/?]){re.escape(proxy_key)}(?:$|[\s,;'\"&/])") if proxy_key else None
         self._methods = ", ".join(methods)
 
-    def answer_fields(self, head: RequestHead) -> Fields:
-        """What goes with every answer to this request, errors included, so that a welcome page can read it."""
-        origins = values_of(head.fields, "origin")
+    def answer_fields(self, asked: Fields) -> Fields:
+        """What goes with every answer to a request with these fields, errors included: it lets a welcome page read it.
+
+        An answer that a browser shows as a page gets no origin by it: under the proxy's own, a worker's page would be welcome.
+        """
+        own: Fields = []
+        if "navigate" in values_of(asked, "sec-fetch-mode"):
+            own.append(("Content-Security-Policy", "sandbox"))
+        origins = values_of(asked, "origin")
         if len(origins) != 1 or not self._is_welcome(origins[0]):
-            return []
+            return own
         return [
+            *own,
             ("Access-Control-Allow-Origin", origins[0]),
             ("Access-Control-Expose-Headers", _EXPOSED),
             ("Vary", "Origin"),
@@ -67,11 +76,7 @@ class Access:
         if not origins:
             _check_fetch_metadata(head)
         elif len(origins) > 1 or not self._is_welcome(origins[0]):
-            shown = origins[0] if re.fullmatch(r"[!-~]{1,200}", origins[0]) else "of this request"
-            raise ForbiddenOrigin(
-                f"The web page's origin {shown} may not ask this.",
-                hint=f"If the page is yours, start the proxy with --cors-origin {shown}.",
-            )
+            raise _forbidden(origins)
 
     def preflight(self, head: RequestHead) -> Fields | None:
         """The answer to a preflight of a page that may ask, which the proxy gives itself; None for any other request."""
@@ -90,14 +95,15 @@ class Access:
     def without_key(self, head: RequestHead) -> RequestHead:
         """Let the request in by its key. Returns the head without the proxy's key, which is nobody else's business.
 
-        Raises :class:`ProxyKeyMissing`.
+        Raises :class:`ProxyKeyMissing`, and :class:`BadRequest` where it would go on in the target.
         """
-        if self._key is None:
+        if self._key is None or self._key_as_word is None:
             return head
-        kept = [(name, value) for name, value in head.fields if not self._is_key(name, value)]
-        if len(kept) == len(head.fields):
+        if not any(self._is_key(name, value) for name, value in head.fields):
             raise ProxyKeyMissing("This proxy asks for its key, and the request doesn't have it.")
-        return head._replace(fields=kept)
+        if self._key_as_word.search(head.target):
+            raise BadRequest("The proxy's key stands in the address.", hint="Send it as api_key, and leave it out there.")
+        return head._replace(fields=[field for field in head.fields if not self._key_as_word.search(field[1])])
 
     def _check_host(self, head: RequestHead, local_address: str) -> None:
         for host in request_hosts(head):
@@ -131,7 +137,7 @@ class Access:
             scheme, _, value = value.partition(" ")
             if scheme.lower() != "bearer":
                 return False
-        return hmac.compare_digest(value.strip(" \t").encode("latin-1"), self._key)
+        return hmac.compare_digest(value.strip(" \t").encode("latin-1"), self._key.encode())
 
 
 @lru_cache(maxsize=1024)
@@ -148,14 +154,27 @@ def _bare(host: str) -> str:
 
 def _check_fetch_metadata(head: RequestHead) -> None:
     """Whether a request without an origin comes from a page of another site, by what the browser says of it."""
-    site = field_value(head.fields, "sec-fetch-site").lower()
+    sites = [value.lower() for value in values_of(head.fields, "sec-fetch-site")]
     # What a page has the browser fetch in advance (speculation rules) is none of its requests, and says "none".
     in_advance = "prefetch" in field_value(head.fields, "sec-purpose").lower()
-    if site == "cross-site" or (in_advance and site not in ("same-origin", "same-site")):
+    welcome = ("same-origin", "same-site") if in_advance else ("same-origin", "same-site", "none")
+    if len(sites) > 1 or (sites or ["none"])[0] not in welcome:
         raise ForbiddenOrigin(
             "A web page of another site may not ask this.",
             hint="If it is yours, have it use fetch(), and start the proxy with --cors-origin and its origin.",
         )
+
+
+def _forbidden(origins: Sequence[str]) -> ForbiddenOrigin:
+    if len(origins) > 1 or not re.fullmatch(r"[!-~]{1,200}", origins[0]):
+        return ForbiddenOrigin("The origin of the web page that asks can't be read.")
+    if origins[0] == "null":
+        hint = "Sandboxed frames and files opened in a browser have none: serve the page from http://localhost."
+        return ForbiddenOrigin("A web page without an origin may not ask this.", hint=hint)
+    return ForbiddenOrigin(
+        f"The web page's origin {origins[0]} may not ask this.",
+        hint=f"If the page is yours, start the proxy with --cors-origin {origins[0]}.",
+    )
 
 
 def _origin_pattern(origin: str) -> re.Pattern[str]:

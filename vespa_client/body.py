@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from urllib3.connection import HTTPConnection
 
+from .chunks import ChunkedDecoder
 from .failures import AnswerBroken, AnswerLate, reason_for
 from .http1 import (
     UNTIL_CLOSE,
-    ChunkedDecoder,
     Fields,
     Framing,
     MessageError,
@@ -30,9 +30,7 @@ class AnswerBody:
     The bytes are those that were sent: a ``Content-Encoding`` is not undone.
     """
 
-    retries: Any = None
     _pool: Any = None
-    _connection: Any = None
 
     def __init__(
         self,
@@ -62,14 +60,7 @@ class AnswerBody:
             connection.close()
             raise AnswerBroken(f"its answer can't be read: {malformed}") from malformed
         self._reusable = reusable and self.framing != UNTIL_CLOSE and keeps_alive(head.minor, head.fields)
-        self.version_string = f"HTTP/1.{head.minor}"
-        self.length_remaining: int | None = None
         reader.limit(idle)
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """For urllib3, which looks for Retry-After here. Ours are in ``fields``."""
-        return {}
 
     def arrived(self) -> bool:
         """Whether body bytes are here already, so that they can go out with the head."""

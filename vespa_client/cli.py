@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import errno
+import itertools
 import os
+import re
 import sys
 
 from . import __version__
@@ -16,7 +19,7 @@ from .printable import printable
 from .screen import RULE, endpoint_list, show_error
 from .settings import Setting, Settings, resolve, settings_table
 
-TYPE_CHECKING = False  # as type checkers read it; typing itself takes long to load
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import Any, NoReturn
@@ -50,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         arguments = _parse(argv)
         if argv is None:
-            _hide_secrets(arguments)
+            _hide_secrets()
         return _run(arguments)
     except VespaError as problem:
         show_error(problem)
@@ -61,7 +64,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("\nInterrupted.", file=sys.stderr)
         return INTERRUPTED
-    except BrokenPipeError:
+    except OSError as problem:
+        if problem.errno not in (errno.EPIPE, errno.ENOSPC):
+            raise
+        if problem.errno == errno.ENOSPC:
+            print(f"ERROR: the output can't be written: {problem.strerror}.", file=sys.stderr)
         # Whoever read the output has left. What is still buffered for them would fail once more at the end.
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
@@ -101,13 +108,17 @@ def _parse(argv: Sequence[str] | None) -> argparse.Namespace:
     arguments, unknown = parser.parse_known_args(argv)
     if unknown:
         # Without the values: a misspelt --account-key has a key behind it.
-        flags = [word.partition("=")[0] for word in unknown if word.startswith("-")]
+        flags = [flag[0] for word in unknown if (flag := re.match(r"--[a-z][a-z-]*(?==|$)", word))]
         parser.error(f"unknown flag: {', '.join(flags)}" if flags else "every value needs its flag in front of it")
     return arguments
 
 
-def _hide_secrets(arguments: argparse.Namespace) -> None:
-    secrets = [value for name, setting in settings_table().items() if setting.secret and (value := vars(arguments)[name])]
+def _hide_secrets() -> None:
+    """Keys that were given twice, of which the last one counts, are hidden as well."""
+    flags = [setting.flag for setting in settings_table().values() if setting.secret]
+    behind = [value for flag, value in itertools.pairwise(sys.argv) if flag in flags]
+    joined = [word.partition("=")[2] for word in sys.argv if word.partition("=")[0] in flags]
+    secrets = [secret for secret in (*behind, *joined) if secret]
     if secrets:
         from .process_list import blot_out
 
@@ -122,6 +133,8 @@ class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
+        # A key that was put behind the wrong flag.
+        message = re.sub(r"ignored explicit argument .*", "it takes no value", message, flags=re.DOTALL)
         # One line and the way to the help: the whole usage would bury what was wrong.
         print(f"ERROR: {message}\n\nHINT: {self.prog} --help shows what there is.", file=sys.stderr)
         raise SystemExit(USAGE)

@@ -19,7 +19,7 @@ from .heartbeat import Heartbeats
 from .keyring import Keyring
 from .log import log
 from .proxies import OutboundProxies
-from .redaction import Redaction
+from .redaction import redacted
 from .server import ProxyServer
 from .settings import NO_PROXY_KEY, Settings, replaced, resolve
 from .transport import TimeLimits, Transport
@@ -123,8 +123,13 @@ class VastClient:
                 resources.callback(log.setLevel, log.level)
                 log.setLevel(logging.DEBUG)
             proxy_key = _proxy_key(settings)
-            server = _build(settings, proxy_key, resources)
-            server.start()
+            server, warmup = _build(settings, proxy_key, resources)
+            try:
+                server.start()
+                warmup.start()
+            except BaseException:
+                server.stop()
+                raise
             self._server, self._url, self._proxy_key = server, _address(settings.host, server.port), proxy_key
             self._endpoint_name = settings.endpoint
             self._resources = resources.pop_all()
@@ -211,8 +216,9 @@ def fetch_endpoint_key(
 @contextlib.contextmanager
 def open_console(settings: Settings) -> Iterator[Console]:
     """The console of these settings; its connections are closed at the end of the block."""
-    console, transport, _ = _open_console(settings, OutboundProxies())
-    with contextlib.closing(transport):
+    proxies = OutboundProxies()
+    console, transport, _ = _open_console(settings, proxies)
+    with contextlib.closing(transport), redacted([settings.api_key, settings.account_key, *proxies.passwords]):
         yield console
 
 
@@ -237,7 +243,7 @@ def settings_in_use(settings: Settings) -> Iterator[Settings]:
 
 
 def _open_console(settings: Settings, proxies: OutboundProxies) -> tuple[Console, Transport, Trust]:
-    trust = Trust(settings.console, lambda: console.root_certificate(), settings.ca_file)
+    trust = Trust(settings.console, lambda lifeline: console.root_certificate(lifeline), settings.ca_file)
     transport = Transport(lambda: trust.public, proxies)
     console = Console(settings.console, settings.instance, transport)
     return console, transport, trust
@@ -247,21 +253,20 @@ def _proxy_key(settings: Settings) -> str | None:
     """The key to ask clients for: the one given, a new one where other machines could ask, or none."""
     if settings.proxy_key is not None:
         return None if settings.proxy_key.lower() == NO_PROXY_KEY else settings.proxy_key
-    return None if is_loopback(settings.host.strip("[]").lower()) else secrets.token_urlsafe(24)
+    return None if is_loopback(settings.host.strip("[]").lower()) else secrets.token_hex(24)
 
 
-def _build(settings: Settings, proxy_key: str | None, resources: contextlib.ExitStack) -> ProxyServer:
+def _build(settings: Settings, proxy_key: str | None, resources: contextlib.ExitStack) -> tuple[ProxyServer, Warmup]:
     """The endpoint's parts, put together, and the server in front of them, which listens already.
 
-    ``resources`` closes what they hold.
+    ``resources`` closes what they hold, the server excepted.
     """
     assert settings.endpoint is not None
     proxies = OutboundProxies()
     console, transport, trust = _open_console(settings, proxies)
     resources.callback(transport.close)
-    redaction = Redaction([settings.api_key, settings.account_key, proxy_key, *proxies.passwords])
-    log.addFilter(redaction)
-    resources.callback(log.removeFilter, redaction)
+    keys = [settings.api_key, settings.account_key, proxy_key, *proxies.passwords]
+    redaction = resources.enter_context(redacted(keys))
     keyring = Keyring(settings, console, on_key=redaction.add)
     keyring.key()
     limits = TimeLimits(settings.connect_timeout, settings.timeout, settings.idle_timeout)
@@ -274,8 +279,7 @@ def _build(settings: Settings, proxy_key: str | None, resources: contextlib.Exit
     server = ProxyServer(settings, Exchange(autoscaler, workers, heartbeats, settings), proxy_key)
     warmup = Warmup(autoscaler, trust, expects_tls=settings.autoscaler.startswith("https:"))
     resources.callback(warmup.close)
-    warmup.start()
-    return server
+    return server, warmup
 
 
 def _address(host: str, port: int) -> str:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any, TypeVar
 
+from .chunks import ChunkedDecoder
 from .errors import BadRequest
-from .http1 import NO_BODY, ChunkedDecoder, Framing, MessageError, RequestHead, list_items
+from .http1 import NO_BODY, Framing, MessageError, RequestHead, list_items
 from .lifeline import ClientGone
 from .request import too_large
 from .settings import Settings
 from .wire import SocketReader
 
 __all__ = ["read_client_body"]
+
+_Read = TypeVar("_Read", bytes, int)
 
 _READ_SIZE = 256 * 1024
 _ROOM = bytes(1024 * 1024)
@@ -45,7 +49,7 @@ def read_client_body(
 
 
 def _read_length(reader: SocketReader, length: int) -> bytes | bytearray:
-    first = _some(reader, length)
+    first = _expected(reader.read_some, min(length, _READ_SIZE))
     if len(first) == length:
         return first
     body, count = bytearray(first), len(first)
@@ -54,7 +58,7 @@ def _read_length(reader: SocketReader, length: int) -> bytes | bytearray:
         if count == len(body):
             body += _ROOM[: length - count]
         with memoryview(body) as whole, whole[count:] as room:
-            count += _some_into(reader, room)
+            count += _expected(reader.read_into, room)
     return body
 
 
@@ -62,32 +66,21 @@ def _read_chunks(reader: SocketReader, most: int) -> bytearray:
     body = bytearray()
     decoder = ChunkedDecoder()
     while not decoder.done:
-        body += decoder.feed(_some(reader, _READ_SIZE))
+        body += decoder.feed(_expected(reader.read_some, _READ_SIZE))
         if len(body) + decoder.left > most:
             raise too_large(most)
     reader.buffered = decoder.rest
     return body
 
 
-def _some(reader: SocketReader, limit: int) -> bytes:
+def _expected(read: Callable[..., _Read], *arguments: Any) -> _Read:
+    """What a read of the reader's returns, where an end is the client's leaving."""
     try:
-        data = reader.read_some(min(limit, _READ_SIZE))
+        came = read(*arguments)
     except TimeoutError:
         raise
     except OSError as gone:
         raise ClientGone from gone
-    if not data:
+    if not came:
         raise ClientGone
-    return data
-
-
-def _some_into(reader: SocketReader, room: memoryview) -> int:
-    try:
-        count = reader.read_into(room)
-    except TimeoutError:
-        raise
-    except OSError as gone:
-        raise ClientGone from gone
-    if not count:
-        raise ClientGone
-    return count
+    return came

@@ -1,37 +1,33 @@
 """Connections to far hosts that write requests and read answers themselves; how to connect stays urllib3's.
 
-http.client, which urllib3 builds on, would rewrite targets, add headers and parse leniently. Pools, outbound proxies,
-TLS and the choice of a connection are urllib3's, which hands our own classes the request through its headers argument.
+http.client, which urllib3 builds on, would rewrite targets, add headers and parse leniently. Outbound proxies and TLS
+are urllib3's; the request comes through requests as the headers argument.
 """
 
 from __future__ import annotations
 
-import contextlib
 import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Sequence
-from functools import partial
-from queue import Empty
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import requests
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
-from urllib3.util.proxy import connection_requires_http_tunnel
+from urllib3.util.ssltransport import SSLTransport
 
 from .body import AnswerBody
 from .failures import AnswerBroken, AnswerLate, CertificateRefused, ConnectFailed, ConnectTimedOut, HungUp, reason_for
 from .http1 import Fields, MessageError, ResponseHead, parse_response_head
-from .kept import KeptConnections
 from .lifeline import ClientGone, Lifeline
 from .tcp import Counters, counters, dial, is_readable
 from .timed_socket import TimedSocket
 from .wire import SocketReader
 
-__all__ = ["OutboundRequest", "Pool", "TLSSocket", "TimeLimits", "pools", "under_way"]
+__all__ = ["OutboundRequest", "OwnBytes", "SecureOwnBytes", "TLSSocket", "TimeLimits", "WireHeaders", "under_way"]
 
 _SMALL_BODY = 64 * 1024
 # For the answer of a far side that has stopped reading.
@@ -64,19 +60,16 @@ class OutboundRequest(requests.PreparedRequest):
         self.target = target
         self.pieces = pieces
         self.body = None if pieces is None else b""
-        self.headers = _WireHeaders(self, fields)  # type: ignore[assignment]
+        self.headers = WireHeaders(self, fields)  # type: ignore[assignment]
 
 
-class _WireHeaders(dict[str, str]):
+class WireHeaders(dict[str, str]):
     """What urllib3 hands down to the connection as the headers: the request itself, and what a proxy log-in adds."""
 
     def __init__(self, request: OutboundRequest, fields: Fields) -> None:
         super().__init__()
         self.request = request
         self.fields = fields
-
-    def copy(self) -> _WireHeaders:
-        return _WireHeaders(self.request, self.fields)
 
 
 class _UnderWay(threading.local):
@@ -89,12 +82,14 @@ class _UnderWay(threading.local):
 under_way = _UnderWay()
 
 
-class _OwnBytes(HTTPConnection):
+class OwnBytes(HTTPConnection):
     """A connection that writes requests and reads answers itself. What urllib3 keeps is how to connect."""
 
     _socket: TimedSocket
+    _system_socket: socket.socket
     _reader: SocketReader
-    _answered = 0
+    _was_kept = False
+    _has_answered = False
     _round_trip = 0.0
     _counted: Counters | None = None
 
@@ -110,7 +105,7 @@ class _OwnBytes(HTTPConnection):
         return sock
 
     def connect(self) -> None:
-        self._answered = 0
+        self._was_kept = self._has_answered = False
         self._counted = None
         try:
             super().connect()
@@ -124,6 +119,8 @@ class _OwnBytes(HTTPConnection):
         if isinstance(self.sock, ssl.SSLSocket):
             # An end without TLS's close_notify could be anybody's doing (RFC 9112, 9.8).
             self.sock.suppress_ragged_eofs = False  # type: ignore[attr-defined]
+        # TLS inside a proxy's TLS is an object of urllib3's around the socket.
+        self._system_socket = self.sock.socket if isinstance(self.sock, SSLTransport) else self.sock
         self._socket = TimedSocket(self.sock)
         self._reader = SocketReader(self._socket, under_way.limits.first_byte)
 
@@ -131,16 +128,27 @@ class _OwnBytes(HTTPConnection):
         """Whether a request may be sent on this kept connection: the far side hasn't ended it, or said what nobody asked."""
         if self.sock is None:
             return False
+        self._was_kept = True
         # Counted before the look, so that an end that comes after it shows in the numbers: see _was_stale.
-        self._counted = counted = counters(self.sock)
-        if counted is not None and not isinstance(self.sock, ssl.SSLSocket):
+        self._counted = counted = counters(self._system_socket)
+        if counted is not None and not isinstance(self._system_socket, ssl.SSLSocket):
             return counted.is_open and counted.received == self._reader.taken
         return not is_readable(self.sock)
 
+    def has_ended(self) -> bool:
+        """Whether the far side has ended this idle connection. For any thread: nothing is read from it."""
+        if self.sock is None:
+            return True
+        counted = counters(self._system_socket)
+        if counted is not None:
+            return not counted.is_open
+        # TLS's own messages, such as tickets, lie unread until the first answer.
+        return self._has_answered and not self.is_connected
+
     def request(self, method: str, url: str, body: Any = None, headers: Any = None, **kwargs: Any) -> None:
-        assert isinstance(headers, _WireHeaders)
+        assert isinstance(headers, WireHeaders)
         request = headers.request
-        under_way.lifeline.hold(self.sock)
+        under_way.lifeline.hold(self._system_socket)
         self._method = method
         self._sent = False
         self._send_problem: OSError | None = None
@@ -167,7 +175,7 @@ class _OwnBytes(HTTPConnection):
         else:
             self._sent = True
 
-    def _wire(self, request: OutboundRequest, headers: _WireHeaders) -> tuple[bytes, Sequence[bytes | bytearray]]:
+    def _wire(self, request: OutboundRequest, headers: WireHeaders) -> tuple[bytes, Sequence[bytes | bytearray]]:
         assert request.url is not None
         authority = urlsplit(request.url).netloc
         absolute = self.proxy is not None and not self.proxy_is_tunneling
@@ -194,7 +202,7 @@ class _OwnBytes(HTTPConnection):
             raise HungUp(f"it hung up: {reason_for(problem or broken)}", sent=self._sent, stale=self._was_stale()) from broken
         if head is None:
             raise HungUp("it hung up without an answer", sent=self._sent, stale=self._was_stale())
-        self._answered += 1
+        self._has_answered = True
         return AnswerBody(
             head,
             self._method,
@@ -221,12 +229,14 @@ class _OwnBytes(HTTPConnection):
             try:
                 self._reader.fill()
             except TimeoutError:
-                now = counters(self.sock)
+                now = counters(self._system_socket)
                 if now is not None and now.acknowledged == before.acknowledged:
                     said = f"nothing arrived there within {limits.connect:g} s"
                     raise HungUp(said, sent=self._sent, stale=True, unheard=True) from None
                 self._reader.limit(max(limits.first_byte - limits.connect, 0.001))
         self._reader.fill()
+        # An interim answer may come long before the answer.
+        self._reader.limit(limits.first_byte)
 
     def _was_stale(self) -> bool:
         """Whether the far side had ended this kept connection before the request came there, so that it can't have run.
@@ -235,9 +245,9 @@ class _OwnBytes(HTTPConnection):
         request's arrival acknowledges nothing either. An end (FIN) does, so one that came without an acknowledgement was
         sent before. Where this can't be asked for: what ends sooner than a message can go there and back was ended before.
         """
-        if not self._answered:
+        if not self._was_kept:
             return False
-        before, now = self._counted, counters(self.sock)
+        before, now = self._counted, counters(self._system_socket)
         if before is None or now is None:
             return time.monotonic() - self._sent_at < self._round_trip
         return now.acknowledged == before.acknowledged and (before.has_ended or now.received > before.received)
@@ -267,67 +277,5 @@ class TLSSocket(ssl.SSLSocket):
         super().do_handshake(block)
 
 
-class _SecureOwnBytes(_OwnBytes, HTTPSConnection):
+class SecureOwnBytes(OwnBytes, HTTPSConnection):
     """The same inside TLS."""
-
-
-class Pool(urllib3.HTTPConnectionPool):
-    """The connections to one host; any number of them, and none is made before it is needed."""
-
-    ConnectionCls = _OwnBytes  # type: ignore[assignment]
-
-    def __init__(self, *args: Any, kept: KeptConnections, **kwargs: Any) -> None:
-        self.QueueCls = kept.new_queue  # type: ignore[assignment]
-        super().__init__(*args, **kwargs)
-
-    def urlopen(self, method: str, url: str, body: Any = None, headers: Any = None, **kwargs: Any) -> AnswerBody:  # type: ignore[override]
-        """One request, sent once: what requests calls, without urllib3's retries, redirects and look at each argument."""
-        connection = self._kept_connection() or self._new_connection()
-        try:
-            if self.proxy is not None and self.scheme == "http":
-                headers.update(self.proxy_headers)
-            connection.request(method, url, body, headers)
-            answer: AnswerBody = connection.getresponse()
-        except BaseException:
-            connection.close()
-            raise
-        answer._pool = self
-        return answer
-
-    def open_one(self) -> None:
-        """Have a connection ready for the next request. Raises :class:`TransportError`."""
-        connection = self._new_connection()
-        under_way.lifeline.let_go()
-        self._put_conn(connection)  # type: ignore[arg-type]
-
-    def _kept_connection(self) -> _OwnBytes | None:
-        if self.pool is None:
-            raise urllib3.exceptions.ClosedPoolError(self, "The pool is closed.")
-        with contextlib.suppress(Empty):
-            while True:
-                connection: _OwnBytes = self.pool.get()
-                if connection.is_usable():
-                    return connection
-                connection.close()
-        return None
-
-    def _new_connection(self) -> _OwnBytes:
-        connection = self._new_conn()
-        assert isinstance(connection, _OwnBytes)
-        if connection_requires_http_tunnel(self.proxy, self.proxy_config, self.scheme):
-            self._prepare_proxy(connection)
-        else:
-            connection.connect()
-        return connection
-
-
-class _SecurePool(Pool, urllib3.HTTPSConnectionPool):
-    ConnectionCls = _SecureOwnBytes  # type: ignore[assignment]
-
-    def __init__(self, *args: Any, context: Callable[[], ssl.SSLContext], **kwargs: Any) -> None:
-        super().__init__(*args, ssl_context=context(), **kwargs)
-
-
-def pools(kept: KeptConnections, context: Callable[[], ssl.SSLContext]) -> dict[str, Any]:
-    """How a urllib3 pool manager makes the pools of a transport, by the scheme of their host."""
-    return {"http": partial(Pool, kept=kept), "https": partial(_SecurePool, kept=kept, context=context)}

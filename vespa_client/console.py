@@ -20,6 +20,7 @@ from .errors import (
     VespaError,
 )
 from .lifeline import Lifeline
+from .printable import printable
 from .transport import CertificateRefused, OutboundRequest, TimeLimits, Transport, TransportError
 from .trust import ROOT_PATH
 
@@ -74,9 +75,9 @@ class Console:
                 hint="Check --console-url and --instance; a log-in page of the network you are in can do this too.",
             ) from None
 
-    def root_certificate(self) -> bytes:
-        """The root that signs workers' certificates, PEM or DER."""
-        status, body = self._get(ROOT_PATH, [])
+    def root_certificate(self, lifeline: Lifeline) -> bytes:
+        """The root that signs workers' certificates, PEM or DER. Errors as in :meth:`endpoints`."""
+        status, body = self._get(ROOT_PATH, [], lifeline)
         if status != 200:
             raise ConsoleError(f"the console at {self.url} answered {status} to {ROOT_PATH}")
         return body
@@ -128,7 +129,7 @@ def find_endpoint(endpoints: list[Endpoint], name: str) -> Endpoint:
     folded = {known.casefold(): known for known in names}
     near = difflib.get_close_matches(name.casefold(), folded, n=1)
     hint = f"Did you mean {folded[near[0]]!r}? " if near else ""
-    raise EndpointNotFound(f"Endpoint {name!r} not found.", hint=hint + "Your endpoints: " + ", ".join(names))
+    raise EndpointNotFound(f"Endpoint {name!r} not found.", hint=hint + "Your endpoints: " + ", ".join(map(printable, names)))
 
 
 def _endpoint(row: Any) -> Endpoint:

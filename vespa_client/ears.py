@@ -8,9 +8,9 @@ import sys
 import time
 from typing import Protocol
 
-__all__ = ["Ears", "EndEars", "ReadEars", "make_ears"]
+from .lifeline import TICK
 
-_TICK = 0.05
+__all__ = ["Ears", "EndEars", "ReadEars", "make_ears"]
 
 
 class Ears(Protocol):
@@ -54,10 +54,10 @@ class ReadEars:
     def wait(self, seconds: float | None) -> set[int]:
         """See :class:`Ears`."""
         try:
-            return {key.fd for key, _ in self._selector.select(_TICK if self._ticks else seconds)}
+            return {key.fd for key, _ in self._selector.select(TICK if self._ticks else seconds)}
         except (OSError, ValueError):
             # Windows' select() takes 512 sockets. With more, a leaving client is noticed by what is sent to it.
-            time.sleep(_TICK)
+            time.sleep(TICK)
             return set()
 
     def close(self) -> None:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote
 
 from .errors import BadRequest, UnsupportedBody
+from .json_walk import walk
 
 __all__ = [
     "AUTH_FIELDS",
@@ -32,6 +33,8 @@ QUERY_METHODS = frozenset({"GET", "HEAD", "DELETE"})
 
 _BYTE_ORDER_MARK = codecs.BOM_UTF8
 _UTF8_STEP = 1 << 20
+# A body of more than this, with more values in it than that, would hold all other threads up by its decoding.
+_LARGE, _MANY = 1 << 20, 100_000
 _BINARY_TYPES = ("multipart/", "image/", "audio/", "video/", "application/octet-stream", "application/zip", "application/pdf")
 
 
@@ -72,7 +75,7 @@ def check_body(body: bytes | bytearray, content_type: str, content_encoding: str
     if body.startswith(_BYTE_ORDER_MARK):
         body = body[len(_BYTE_ORDER_MARK) :]
     try:
-        parsed = _parse(body)
+        streams = _check_json(body)
     except BadRequest as problem:
         kind = content_type.partition(";")[0].strip(" \t").lower()
         if kind.startswith(_BINARY_TYPES):
@@ -81,7 +84,7 @@ def check_body(body: bytes | bytearray, content_type: str, content_encoding: str
                 hint="Send files inside the JSON, as base64 text or as a URL, in the form your model server expects.",
             ) from problem
         raise
-    return Payload(body, streams=isinstance(parsed, dict) and parsed.get("stream") is True)
+    return Payload(body, streams)
 
 
 def wrap(payload: bytes | bytearray, assignment: Mapping[str, Any]) -> Envelope:
@@ -120,9 +123,14 @@ def _quoted(value: Any) -> str:
     return quote(str(value) if isinstance(value, str) else json_text(value), safe="", errors="replace")
 
 
-def _parse(body: bytes | bytearray) -> Any:
+def _check_json(body: bytes | bytearray) -> bool:
+    """Whether the body, which has to be JSON, says ``"stream": true``. Raises :class:`BadRequest`."""
     try:
-        return _DECODER.decode(_as_characters(body))
+        text = _as_characters(body)
+        if len(body) > _LARGE and any(_has_many(text, sign) for sign in ",[{"):
+            return walk(text)
+        parsed = _DECODER.decode(text)
+        return isinstance(parsed, dict) and parsed.get("stream") is True
     except json.JSONDecodeError as problem:
         raise BadRequest(
             f"The body is not JSON: {problem.msg} at byte {problem.pos} (line {problem.lineno}, column {problem.colno}).",
@@ -130,6 +138,16 @@ def _parse(body: bytes | bytearray) -> Any:
         ) from None
     except RecursionError:
         raise BadRequest("The body's JSON is nested too deeply.") from None
+
+
+def _has_many(text: str, sign: str) -> bool:
+    # Each look is fast where there are few: in text, and in files as base64.
+    position = -1
+    for _ in range(_MANY):
+        position = text.find(sign, position + 1)
+        if position < 0:
+            return False
+    return True
 
 
 def _as_characters(body: bytes | bytearray) -> str:

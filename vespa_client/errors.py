@@ -6,7 +6,7 @@ The proxy answers with :meth:`VespaError.body`, the command line prints ``str(er
 
 from __future__ import annotations
 
-TYPE_CHECKING = False  # as type checkers read it; typing itself takes long to load
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 

@@ -13,12 +13,11 @@ from collections.abc import Callable
 from urllib3.util.wait import wait_for_read
 
 from .ears import make_ears
-from .lifeline import Lifeline
+from .lifeline import TICK, Lifeline
+from .log import log
 
 __all__ = ["HangupWatcher", "Watch"]
 
-# How often a client is looked at that has been heard and may still be there.
-_TICK = 0.05
 # A client that has closed its sending half is asked this often whether it still reads.
 _PROBE_SECONDS = 5.0
 
@@ -102,17 +101,25 @@ class HangupWatcher:
 
     def _run(self) -> None:
         while not self._ending:
-            ready = self._ears.wait(_TICK if self._parked else None)
+            ready = self._ears.wait(TICK if self._parked else None)
             with self._lock:
                 if self._woken.fileno() in ready and not self._ending:
                     self._woken.recv(1024)
                 for watch in {*filter(None, map(self._watches.get, ready)), *self._parked}:
-                    self._look(watch)
+                    try:
+                        self._look(watch)
+                    except Exception:  # noqa: BLE001 - a mistake of ours costs one client's watch, not everybody's
+                        log.exception("A client can't be watched; please report this.")
+                        self._stop_listening(watch)
+                        self._parked.discard(watch)
 
     def _look(self, watch: Watch) -> None:
         """Look at a socket from which something was heard."""
         if self._ears.hear_ends_alone:
-            watch.has_ended = True
+            # The number may be another socket's since.
+            watch.has_ended = watch.has_ended or watch.ends()
+            if not watch.has_ended:
+                return
         elif not watch.look():
             return  # what was heard is over
         # It would be heard again at once: look at it now and then instead.
@@ -157,6 +164,10 @@ class Watch:
     def close(self) -> None:
         """The connection is over."""
         self._watcher._close(self)
+
+    def ends(self) -> bool:
+        """Whether the client has ended its sending; False where the system doesn't tell."""
+        return _ends_behind(self._socket)
 
     def look(self) -> bool:
         """Cut the lifeline if the client has gone. Returns whether anything was to be heard."""

@@ -1,4 +1,4 @@
-"""HTTP/1.1 messages as bytes: heads, framing, chunks. No I/O here; the client's side and the worker's side share it.
+"""HTTP/1.1 messages as bytes: heads and framing. No I/O here; the client's side and the worker's side share it.
 
 Strict by RFC 9112 where leniency has let one message be read as two: lines end in CRLF alone, a field's name touches its
 colon, nothing is folded, lengths are digits, and a message has one way to end.
@@ -19,17 +19,14 @@ __all__ = [
     "MAX_HEAD",
     "NO_BODY",
     "UNTIL_CLOSE",
-    "ChunkedDecoder",
     "Fields",
     "Framing",
     "MessageError",
     "ReceivedFields",
     "RequestHead",
     "ResponseHead",
-    "encode_chunk",
     "host_of",
     "keeps_alive",
-    "last_chunk",
     "length_of",
     "list_items",
     "parse_request_head",
@@ -46,10 +43,7 @@ MAX_HEAD = 64 * 1024
 """The largest head in bytes, start line included."""
 
 MAX_FIELDS = 100
-_MAX_CHUNK_LINE = 4096
 _MAX_LENGTH_DIGITS = 18
-
-last_chunk = b"0\r\n\r\n"
 
 _HTTP2_PREFACE = "PRI * HTTP/2.0"
 
@@ -64,18 +58,20 @@ _ORIGIN_FORM = re.compile(r"/(?:[A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-Fa-f]{2})*
 _ABSOLUTE_FORM = re.compile(r"https?://([^/?]*)(/.*|\?.*|)", re.IGNORECASE)
 # RFC 9110, 4.2 and 7.2, of RFC 3986's names those alone that the DNS, hosts files and containers have.
 _AUTHORITY = re.compile(r"(\[(?P<ipv6>[0-9A-Fa-f:.]+)\]|[A-Za-z0-9._-]+)(?::[0-9]{0,5})?")
-_CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,16})(?:[ \t]*;[^\x00-\x08\x0a-\x1f\x7f]*)?")
-_PLAIN_SIZE = re.compile(rb"([0-9A-Fa-f]{1,16})\r\n")
-_TRAILER = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\x00-\x08\x0a-\x1f\x7f]*")
 
 
 class MessageError(ValueError):
-    """The bytes are no HTTP/1.1 message. ``status`` is the answer that suits a client that sent them."""
+    """The bytes are no HTTP/1.1 message.
+
+    ``status`` is the answer that suits a client that sent them, ``fields`` are those of a head in which only the target is
+    at fault, ``decoded`` is what a body brought before the fault.
+    """
 
     def __init__(self, problem: str, status: int = 400) -> None:
         super().__init__(problem)
         self.status = status
         self.decoded = b""
+        self.fields: Fields = ReceivedFields([])
 
 
 class ReceivedFields(Fields):
@@ -140,8 +136,12 @@ def parse_request_head(block: bytes) -> RequestHead:
         raise MessageError("This port speaks HTTP/1.1, and HTTP/2 came unasked: turn it off in the client.")
     if major != "1":
         raise MessageError(f"HTTP/{major}.{minor} isn't spoken here; use HTTP/1.1.", 505)
-    authority, target = _split_target(method, target)
     fields = _parse_fields(rest) if separator else ReceivedFields([])
+    try:
+        authority, target = _split_target(method, target)
+    except MessageError as malformed:
+        malformed.fields = fields
+        raise
     return RequestHead(method, target, 0 if minor == "0" else 1, fields, authority)
 
 
@@ -239,118 +239,6 @@ def list_items(fields: Fields, name: str) -> list[str]:
     """The members of a comma-separated header, over all its lines (RFC 9110, 5.6.1). ``name`` is in lower case."""
     values = values_of(fields, name)
     return [item for value in values for part in value.split(",") if (item := part.strip(" \t"))]
-
-
-def encode_chunk(data: bytes) -> bytes:
-    """One chunk of a chunked body. ``data`` must not be empty: an empty chunk is the last one."""
-    return b"%x\r\n%b\r\n" % (len(data), data)
-
-
-class ChunkedDecoder:
-    """A chunked body, decoded as it arrives (RFC 9112, 7.1). Trailers are dropped.
-
-    ``left`` is how many bytes the present chunk still has to bring. ``done`` says that the last chunk and the trailers are
-    complete; ``rest`` then holds the bytes that came after them.
-    """
-
-    __slots__ = ("_is_between_chunks", "_pending", "_state", "_trailer_bytes", "done", "left", "rest")
-
-    def __init__(self) -> None:
-        self.done = False
-        self.rest = b""
-        self._state = self._size
-        self._is_between_chunks = True
-        self._pending = b""
-        self.left = 0
-        self._trailer_bytes = 0
-
-    def feed(self, data: bytes) -> bytes:
-        """Take the next bytes, and return what of the body they complete.
-
-        Raises :class:`MessageError`, whose ``decoded`` is what they complete before the fault.
-        """
-        pieces: list[bytes] = []
-        data = self._pending + data if self._pending else data
-        position = 0
-        if self._is_between_chunks:
-            # Most that arrives is whole chunks without extensions: taken here, without a step for each part of each.
-            while (size := _PLAIN_SIZE.match(data, position)) and (length := int(size[1], 16)):
-                end = size.end() + length
-                if data[end : end + 2] != b"\r\n":
-                    break
-                pieces.append(data[size.end() : end])
-                position = end + 2
-            if position == len(data):
-                self._pending = b""
-                return pieces[0] if len(pieces) == 1 else b"".join(pieces)
-        try:
-            while not self.done:
-                moved = self._state(data, position, pieces)
-                if moved < 0:
-                    break
-                position = moved
-        except MessageError as malformed:
-            malformed.decoded = b"".join(pieces)
-            raise
-        if self.done:
-            self.rest, self._pending = data[position:], b""
-        else:
-            self._pending = data[position:]
-        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
-
-    def _line(self, data: bytes, position: int) -> bytes | None:
-        end = data.find(b"\n", position)
-        if end < 0:
-            if len(data) - position > _MAX_CHUNK_LINE:
-                raise MessageError("a line of the chunked body is too long")
-            return None
-        if end - position > _MAX_CHUNK_LINE or data[end - 1 : end] != b"\r" or end == position:
-            raise MessageError("a line of the chunked body doesn't end in CRLF, or is too long")
-        return data[position : end - 1]
-
-    def _size(self, data: bytes, position: int, pieces: list[bytes]) -> int:
-        line = self._line(data, position)
-        if line is None:
-            return -1
-        match = _CHUNK_LINE.fullmatch(line)
-        if not match:
-            raise MessageError("a chunk's size is not a hexadecimal number")
-        self.left = int(match[1], 16)
-        self._state = self._data if self.left else self._trailer
-        self._is_between_chunks = False
-        return position + len(line) + 2
-
-    def _data(self, data: bytes, position: int, pieces: list[bytes]) -> int:
-        piece = data[position : position + self.left]
-        if not piece:
-            return -1
-        pieces.append(piece)
-        self.left -= len(piece)
-        if not self.left:
-            self._state = self._data_end
-        return position + len(piece)
-
-    def _data_end(self, data: bytes, position: int, pieces: list[bytes]) -> int:
-        end = data[position : position + 2]
-        if not b"\r\n".startswith(end):
-            raise MessageError("a chunk is longer than its size says")
-        if len(end) < 2:
-            return -1
-        self._state = self._size
-        self._is_between_chunks = True
-        return position + 2
-
-    def _trailer(self, data: bytes, position: int, pieces: list[bytes]) -> int:
-        line = self._line(data, position)
-        if line is None:
-            return -1
-        self._trailer_bytes += len(line) + 2
-        if line and not _TRAILER.fullmatch(line):
-            raise MessageError("a trailer of the chunked body is no header field")
-        if self._trailer_bytes > MAX_HEAD:
-            raise MessageError("the trailers of the chunked body are too long")
-        self.done = not line
-        return position + len(line) + 2
 
 
 def _split_target(method: str, target: str) -> tuple[str | None, str]:

@@ -62,8 +62,8 @@ class Service:
 class ClientConnection:
     """A connection, from its first request to its last. Its own thread runs :meth:`serve`; the others are for any thread."""
 
-    def __init__(self, sock: socket.socket, service: Service, when_leaving: Callable[[ClientConnection], None]) -> None:
-        """``when_leaving`` is told when all is answered and the connection only waits for its client to go."""
+    def __init__(self, sock: socket.socket, service: Service, when_leaving: Callable[[ClientConnection], bool]) -> None:
+        """``when_leaving`` is asked when all is answered, whether the connection may wait for its client to go."""
         self._socket = sock
         self._service = service
         self._when_leaving = when_leaving
@@ -126,6 +126,11 @@ class ClientConnection:
             lifeline.cut()
         self._hang_up()
 
+    def abandon(self) -> None:
+        """End it, whatever its client has still to read."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+
     def _hang_up(self) -> None:
         # The receiving half alone: an answer that is being written may still say that it breaks off.
         with contextlib.suppress(OSError):
@@ -165,7 +170,9 @@ class ClientConnection:
         log.info("A request was refused: %s", malformed)
         # No answer to HEAD has a body, however little else of the request is understood (RFC 9110, 9.3.2).
         method = "HEAD" if beginning.startswith(b"HEAD ") else "GET"
-        Reply(self._timed, method).error(BadRequest(str(malformed), status=malformed.status))
+        reply = Reply(self._timed, method)
+        reply.added = self._service.access.answer_fields(malformed.fields)
+        reply.error(BadRequest(str(malformed), status=malformed.status))
         self._lingers = True
 
     def _answer(self, head: RequestHead, framing: Framing, reply: Reply, record: Record) -> bool:
@@ -206,7 +213,7 @@ class ClientConnection:
     def _admit(self, head: RequestHead, reply: Reply) -> None:
         """See who asks. The connection of somebody who may not ask ends with the answer."""
         access = self._service.access
-        reply.added = access.answer_fields(head)
+        reply.added = access.answer_fields(head.fields)
         keep_alive, reply.keep_alive = reply.keep_alive, False
         try:
             access.check(head, self._address)
@@ -240,7 +247,8 @@ class ClientConnection:
 
     def _linger(self) -> None:
         """Read what the client still sends: closing on unread bytes resets the connection, and the answer with it."""
-        self._when_leaving(self)
+        if not self._when_leaving(self):
+            return
         deadline, taken = time.monotonic() + _LINGER_SECONDS, 0
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_WR)

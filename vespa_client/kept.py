@@ -10,8 +10,6 @@ from collections import deque
 from queue import Empty
 from typing import Any, NamedTuple
 
-from urllib3.util.connection import is_connection_dropped
-
 __all__ = ["KeptConnections"]
 
 # Below the 75 s after which aiohttp's servers, the official worker among them, close a kept connection.
@@ -104,7 +102,7 @@ class _Queue:
             age = kept.age()
             if age < _SWEEP_SECONDS:
                 break  # in use a moment ago, as all behind it were
-            if age > _KEPT_SECONDS or is_connection_dropped(kept.connection):
+            if age > _KEPT_SECONDS or kept.connection.has_ended():
                 # Whoever has taken it meanwhile has it.
                 with contextlib.suppress(ValueError):
                     self._kept.remove(kept)

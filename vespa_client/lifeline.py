@@ -6,7 +6,10 @@ import contextlib
 import socket
 import threading
 
-__all__ = ["ClientGone", "Lifeline"]
+__all__ = ["TICK", "ClientGone", "Lifeline"]
+
+TICK = 0.05
+"""How often somebody looks who can't be told, in seconds: a leaving client is to be heard within 100 ms."""
 
 
 class ClientGone(Exception):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from collections.abc import Iterable
@@ -31,7 +32,7 @@ def blot_out(secrets: Iterable[str]) -> bool:
     # Some sandboxes tell neither place.
     if not start or end - start != len(shown):
         return False
-    for secret in map(str.encode, secrets):
+    for secret in map(os.fsencode, secrets):
         # A whole argument, or all of one behind its flag.
         for found in re.finditer(rb"(?<=[\0=])" + re.escape(secret) + rb"(?=\0)", shown):
             ctypes.memset(start + found.start(), ord("x"), len(secret))

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import logging
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
-__all__ = ["Redaction"]
+from .log import log
+
+__all__ = ["Redaction", "redacted"]
 
 _BLOT = "[secret]"
 _SIGNATURE = re.compile(r"""(signature["']?\s*[=:]\s*["']?)[A-Za-z0-9+/=%_-]{16,}""", re.IGNORECASE)
@@ -19,14 +23,16 @@ class Redaction(logging.Filter):
 
     def __init__(self, secrets: Iterable[str | None] = ()) -> None:
         super().__init__()
-        self._secrets: frozenset[str] = frozenset()
+        self._secrets: tuple[str, ...] = ()
         for secret in secrets:
             self.add(secret)
 
     def add(self, secret: str | None) -> None:
         """A further secret; None and what is too short to be one are passed over."""
         if secret is not None and len(secret) >= _SHORTEST:
-            self._secrets |= {secret}
+            # As JSON and a repr have it, too; the longest first, since one may begin with another.
+            shown = {secret, json.dumps(secret)[1:-1], repr(secret)[1:-1], *self._secrets}
+            self._secrets = tuple(sorted(shown, key=len, reverse=True))
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Never drops a record; a traceback is blotted as well."""
@@ -46,3 +52,14 @@ class Redaction(logging.Filter):
             if secret in text:
                 text = text.replace(secret, _BLOT)
         return _SIGNATURE.sub(rf"\1{_BLOT}", text) if "ignature" in text else text
+
+
+@contextlib.contextmanager
+def redacted(secrets: Iterable[str | None]) -> Iterator[Redaction]:
+    """As long as the block runs, the package's log shows none of the secrets."""
+    redaction = Redaction(secrets)
+    log.addFilter(redaction)
+    try:
+        yield redaction
+    finally:
+        log.removeFilter(redaction)

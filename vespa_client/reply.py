@@ -11,9 +11,10 @@ from http import HTTPStatus
 
 from urllib3.util.wait import wait_for_write
 
+from .chunks import encode_chunk, last_chunk
 from .errors import VespaError
 from .headers import ERROR_HEADER, field_value
-from .http1 import Fields, encode_chunk, last_chunk
+from .http1 import Fields
 from .lifeline import ClientGone
 from .timed_socket import TimedSocket
 
@@ -141,7 +142,8 @@ class Reply:
             return
         try:
             if not self.started and self._minor >= 1:
-                self._begin(200, "OK", _EVENT_STREAM, None, _COMMENT)
+                if self._has_room():
+                    self._begin(200, "OK", _EVENT_STREAM, None, _COMMENT)
             elif self._event_stream:
                 self._send_if_room(self._framed(_COMMENT))
         except (ClientGone, OSError):
@@ -213,9 +215,13 @@ class Reply:
             raise ClientGone from problem
 
     def _send_if_room(self, data: bytes) -> None:
-        # A socket that takes any bytes takes these few whole; one that takes none is probed by what fills it.
-        if wait_for_write(self._socket.sock, 0):
+        # One that takes none is probed by what fills it.
+        if self._has_room():
             self._socket.sock.send(data)
+
+    def _has_room(self) -> bool:
+        """Whether a few bytes go at once: a socket that takes any takes these few whole."""
+        return bool(wait_for_write(self._socket.sock, 0))
 
 
 def reason_of(status: int) -> str:

@@ -6,7 +6,7 @@ import sys
 
 from .printable import printable
 
-TYPE_CHECKING = False  # as type checkers read it; typing itself takes long to load
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 

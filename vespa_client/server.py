@@ -2,10 +2,10 @@
 
 The thread model. One thread accepts on all listeners. Each connection has a thread for itself, which reads a request,
 carries it out and answers it, then reads the next one (:mod:`.inbound`); so a slow client or a slow worker costs a thread
-and holds nobody else up. A thread whose connection is over waits a while for another one (:mod:`.connection_threads`).
-One further thread watches the sockets of requests in progress for clients that leave (:mod:`.hangup`), and one sends
-heartbeats where they are asked for (:mod:`.heartbeat`). Threads are daemons: a program that forgets to stop the proxy still
-ends. :meth:`ProxyServer.stop` ends them all, in bounded time.
+and holds nobody else up. A thread whose connection is over waits a while for another one (:mod:`.connection_threads`). One
+further thread watches the sockets of requests in progress for clients that leave (:mod:`.hangup`), one sends heartbeats
+where they are asked for (:mod:`.heartbeat`), and one connects ahead of the first request (:mod:`.warmup`). Threads are
+daemons: a program that forgets to stop the proxy still ends. :meth:`ProxyServer.stop` ends them all, in bounded time.
 
 Not attempted: HTTP/2, TLS towards the client, upgrades.
 """
@@ -33,6 +33,8 @@ __all__ = ["ProxyServer"]
 _JOIN_SECONDS = 2.0
 # Each is a thread for as long as its client takes to send a head and to read the answer: more are closed without one.
 _MOST_TURNED_AWAY = 64
+# Each is a thread for as long as its client takes to go, two seconds at most: more are closed at once.
+_MOST_LEAVING = 256
 # Without a free file, accept() fails at once for as long as a connection waits: pause instead of spinning.
 _OUT_OF_FILES_PAUSE = 0.2
 _OUT_OF_FILES_LOG = 10.0
@@ -88,11 +90,16 @@ class ProxyServer:
         with self._changed:
             for connection in self._connections:
                 connection.close_if_idle()
-            self._changed.wait_for(lambda: not self._connections, seconds)
+            self._changed.wait_for(lambda: not self._connections, min(seconds, threading.TIMEOUT_MAX))
             late = list(self._connections)
             for connection in late:
                 connection.cut()
             ended = self._changed.wait_for(lambda: not self._connections, _JOIN_SECONDS)
+            if not ended:
+                # Their clients don't read what says that their answers break off.
+                for connection in self._connections:
+                    connection.abandon()
+                ended = self._changed.wait_for(lambda: not self._connections, _JOIN_SECONDS)
         self._threads.close(_JOIN_SECONDS if ended else 0.0)
         if not ended:
             log.warning("%d connections were still open at the end.", len(self._connections))
@@ -121,9 +128,12 @@ class ProxyServer:
                 self._connections.discard(connection)
                 self._changed.notify_all()
 
-    def _let_go(self, connection: ClientConnection) -> None:
+    def _let_go(self, connection: ClientConnection) -> bool:
         with self._changed:
+            if len(self._leaving) >= _MOST_LEAVING:
+                return False
             self._leaving.add(connection)
+            return True
 
     def _accept(self) -> None:
         with selectors.DefaultSelector() as selector:

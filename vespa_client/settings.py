@@ -11,7 +11,7 @@ import re
 
 from .errors import ConfigurationError
 
-TYPE_CHECKING = False  # as type checkers read it; typing itself takes long to load
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
@@ -101,7 +101,8 @@ class Setting:
         try:
             result = self.parse(value if isinstance(value, str) else str(value))
         except ValueError as problem:
-            shown = "" if self.secret else f" {value!r}"
+            # A log-in in an address is a secret too.
+            shown = "" if self.secret or "@" in str(value) else f" {value!r}"
             raise ConfigurationError(f"{source}{shown}: {problem}.") from None
         if self.choices and result not in self.choices:
             raise ConfigurationError(f"{source} {value!r}: choose one of {', '.join(self.choices)}.")
@@ -129,13 +130,24 @@ def _port(value: str) -> int:
     return int(value)
 
 
+# 11 days. What systems take for a time limit ends at 24 (2^31 milliseconds).
+_LONGEST = 1_000_000.0
+
+
 def _seconds(value: str) -> float:
     try:
         seconds = float(value)
     except ValueError:
         seconds = math.nan
-    if not (0 <= seconds < math.inf):
-        raise ValueError("it takes a number of seconds, 0 or more")
+    if not (0 <= seconds <= _LONGEST):
+        raise ValueError(f"it takes a number of seconds, from 0 to {_LONGEST:.0f}")
+    return seconds
+
+
+def _limit(value: str) -> float:
+    seconds = _seconds(value)
+    if not seconds:
+        raise ValueError(f"0 would leave no time at all; where there should be no limit, take {_LONGEST:.0f}")
     return seconds
 
 
@@ -175,16 +187,20 @@ def _header_name(value: str) -> str:
 
 
 def _host_name(value: str) -> str:
-    if not re.fullmatch(r"\[?[A-Za-z0-9._:-]+\]?", value):
-        raise ValueError("it takes a host's name alone, such as host.docker.internal")
+    if not re.fullmatch(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]|[0-9A-Fa-f.]*:[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*", value):
+        raise ValueError("it takes a host's name alone, without a port, such as host.docker.internal")
     return value
+
+
+# Which a browser leaves out (RFC 6454, 6.2).
+_DEFAULT_PORT = re.compile(r"^(http(?=://.*:80$)|https(?=://.*:443$))(://.*):[0-9]+$", re.IGNORECASE)
 
 
 def _origin(value: str) -> str:
     origin = value.rstrip("/")
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*://[A-Za-z0-9*._:\[\]-]*", origin):
         raise ValueError("it takes an origin, such as https://app.example.com or http://*.example.com:3000")
-    return origin
+    return _DEFAULT_PORT.sub(r"\1\2", origin)
 
 
 def _switch(value: str) -> bool:
@@ -269,14 +285,14 @@ class Settings:
     wait: float = _setting(600.0, "seconds to wait for a worker while none is ready", _seconds, metavar="SECONDS")
     # Four workers in a row that can't be reached are no longer bad luck.
     retries: int = _setting(3, "how often a request that can't have run is given to another worker", _count, metavar="N")
-    connect_timeout: float = _setting(10.0, "seconds to connect to a worker", _seconds, metavar="SECONDS")
+    connect_timeout: float = _setting(10.0, "seconds to connect to a worker", _limit, metavar="SECONDS")
     # A long answer that isn't streamed is silent until it is complete.
-    timeout: float = _setting(600.0, "seconds to wait for the first byte of a worker's answer", _seconds, metavar="SECONDS")
+    timeout: float = _setting(600.0, "seconds to wait for the first byte of a worker's answer", _limit, metavar="SECONDS")
     # What a stopping proxy lets finish.
     drain: float = _setting(
         10.0, "seconds that requests in progress get to finish when the proxy stops", _seconds, metavar="SECONDS"
     )
-    idle_timeout: float = _setting(300.0, "seconds of silence inside an answer", _seconds, metavar="SECONDS")
+    idle_timeout: float = _setting(300.0, "seconds of silence inside an answer", _limit, metavar="SECONDS")
     # 0: none. A heartbeat spends the status of an answer that is still to come, so it has to be asked for.
     heartbeat: float = _setting(
         0.0,
@@ -286,10 +302,10 @@ class Settings:
     )
     # Longer than the pause between two requests of a person's app; shorter than that of what forgot to close.
     client_idle_timeout: float = _setting(
-        75.0, "seconds a client's connection is kept without a request", _seconds, metavar="SECONDS"
+        75.0, "seconds a client's connection is kept without a request", _limit, metavar="SECONDS"
     )
-    head_timeout: float = _setting(20.0, "seconds a client has to send a request's head", _seconds, metavar="SECONDS")
-    body_timeout: float = _setting(60.0, "seconds of silence inside a client's body", _seconds, metavar="SECONDS")
+    head_timeout: float = _setting(20.0, "seconds a client has to send a request's head", _limit, metavar="SECONDS")
+    body_timeout: float = _setting(60.0, "seconds of silence inside a client's body", _limit, metavar="SECONDS")
     # Each takes a thread of about 60 kB and two open files.
     max_connections: int = _setting(4096, "clients' connections at a time; more get a 503", _count, metavar="N")
     max_body: int = _setting("1G", "largest request body in bytes; K, M and G are understood", _size, metavar="SIZE")
@@ -327,6 +343,9 @@ class Settings:
 
     def __setattr__(self, name: str, value: Any) -> None:
         raise AttributeError(f"settings don't change; make others with replaced(…, {name}=…)")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError("settings don't change")
 
     def __eq__(self, other: object) -> bool:
         return vars(self) == vars(other) if isinstance(other, Settings) else NotImplemented

@@ -14,12 +14,10 @@ from typing import Any, NamedTuple
 
 from urllib3.util.wait import wait_for_read, wait_for_write
 
-from .lifeline import Lifeline
+from .lifeline import TICK, Lifeline
 
 __all__ = ["Counters", "counters", "dial", "is_readable"]
 
-# How often an attempt looks whether its client has left; a leaving client is to be heard within 100 ms.
-_SLICE = 0.05
 # struct tcp_info of linux/tcp.h: tcpi_state, and where tcpi_bytes_acked and tcpi_bytes_received begin.
 _COUNTERS = struct.Struct("B119xQQ")
 _ESTABLISHED, _CLOSE_WAIT = 1, 8
@@ -120,7 +118,7 @@ def _finish_connect(sock: socket.socket, address: Any, seconds: float, lifeline:
     code = sock.connect_ex(address)
     if code in (errno.EINPROGRESS, errno.EWOULDBLOCK, getattr(errno, "WSAEWOULDBLOCK", errno.EWOULDBLOCK)):
         deadline = time.monotonic() + seconds
-        while not wait_for_write(sock, min(_SLICE, max(deadline - time.monotonic(), 0.0))):
+        while not wait_for_write(sock, min(TICK, max(deadline - time.monotonic(), 0.0))):
             lifeline.check()
             if time.monotonic() >= deadline:
                 raise TimeoutError

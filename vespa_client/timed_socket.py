@@ -6,15 +6,17 @@ import socket
 import ssl
 import struct
 import sys
+import threading
 
 __all__ = ["TimedSocket"]
 
 # Under a time limit of Python's own, each read and write is two system calls, poll() first, and gives the interpreter's lock
-# away twice; where many threads want it, each giving away is a wait. Linux keeps the limit itself (socket(7)).
+# away twice; where many threads want it, each giving away is a wait. Linux keeps the limit itself (socket(7)), though not in
+# the main thread, which Python has the signals in: each would have it begin anew.
 _KERNEL_KEEPS_TIME = sys.platform == "linux"
 # struct timeval. Nothing stands for no limit.
 _TIMEVAL = struct.Struct("@ll")
-_SHORTEST, _LONGEST = 0.000_001, 1e9
+_SHORTEST = 0.000_001
 # Python's own limit counts for a whole sendall(), and a slow reader is not a silent one.
 _SLICE = 256 * 1024
 
@@ -26,19 +28,20 @@ class TimedSocket:
     latest set, so that each side sets its own before it begins.
     """
 
-    __slots__ = ("_by_kernel", "_write_limit", "read_limit", "sock")
+    __slots__ = ("_by_kernel", "_read_limit", "_write_limit", "sock")
 
     def __init__(self, sock: socket.socket) -> None:
         self.sock = sock
-        self._by_kernel = _KERNEL_KEEPS_TIME and isinstance(sock, socket.socket) and not isinstance(sock, ssl.SSLSocket)
-        self.read_limit = self._write_limit = -1.0
+        is_plain = isinstance(sock, socket.socket) and not isinstance(sock, ssl.SSLSocket)
+        self._by_kernel = _KERNEL_KEEPS_TIME and is_plain and threading.current_thread() is not threading.main_thread()
+        self._read_limit = self._write_limit = -1.0
         if self._by_kernel:
             sock.setblocking(True)
 
     def limit_reads(self, seconds: float) -> None:
         """From now on :meth:`recv` raises TimeoutError when nothing comes for so long."""
-        if seconds != self.read_limit:
-            self.read_limit = seconds
+        if seconds != self._read_limit:
+            self._read_limit = seconds
             self._limit(socket.SO_RCVTIMEO, seconds)
             if not self._by_kernel:
                 self._write_limit = -1.0
@@ -49,7 +52,7 @@ class TimedSocket:
             self._write_limit = seconds
             self._limit(socket.SO_SNDTIMEO, seconds)
             if not self._by_kernel:
-                self.read_limit = -1.0
+                self._read_limit = -1.0
 
     def recv(self, size: int) -> bytes:
         """What has arrived, ``size`` bytes at most; waits only while there is nothing. Empty at the end. Raises OSError."""
@@ -79,8 +82,12 @@ class TimedSocket:
 
     def _limit(self, which: int, seconds: float) -> None:
         if self._by_kernel:
-            kept = min(max(seconds, _SHORTEST), _LONGEST)
+            kept = max(seconds, _SHORTEST)
             whole = int(kept)
-            self.sock.setsockopt(socket.SOL_SOCKET, which, _TIMEVAL.pack(whole, int((kept - whole) * 1e6)))
-        else:
-            self.sock.settimeout(seconds)
+            try:
+                self.sock.setsockopt(socket.SOL_SOCKET, which, _TIMEVAL.pack(whole, int((kept - whole) * 1e6)))
+            except OSError:
+                self._by_kernel = False  # a system of 32 bits whose time has 64
+            else:
+                return
+        self.sock.settimeout(seconds)

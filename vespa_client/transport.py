@@ -19,7 +19,7 @@ import urllib3
 from requests.adapters import HTTPAdapter
 
 from .body import AnswerBody
-from .connection import OutboundRequest, Pool, TimeLimits, TLSSocket, pools, under_way
+from .connection import OutboundRequest, TimeLimits, TLSSocket, under_way
 from .failures import (
     AnswerBroken,
     AnswerLate,
@@ -33,6 +33,7 @@ from .failures import (
 from .http1 import values_of
 from .kept import KeptConnections
 from .lifeline import Lifeline
+from .pool import Pool, pools
 from .proxies import OutboundProxies
 
 __all__ = [
@@ -98,8 +99,8 @@ class Transport(HTTPAdapter):
         self._make_context = context
         self._proxies = proxies
         self._kept = KeptConnections()
-        # The managers hold them, and forget those of the hosts that were met first; to ask a manager means to build a key
-        # out of all that could tell two pools of one host apart.
+        # To ask a manager means to build a key out of all that could tell two pools of one host apart. The managers hold the
+        # pools, and forget those of the hosts that were met first: with more workers than that, a busy one is met anew.
         self._pools: weakref.WeakValueDictionary[str, Pool] = weakref.WeakValueDictionary()
         # urllib3 2 lets a pool that falls out of this many go on serving whoever holds it; 10 (the default) is too few
         # where each worker is a host.
@@ -115,17 +116,20 @@ class Transport(HTTPAdapter):
         return context
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> urllib3.ProxyManager:
-        if proxy not in self.proxy_manager:
-            self.proxy_manager[proxy] = urllib3.ProxyManager(
-                proxy,
-                num_pools=1024,
-                maxsize=1,
-                proxy_ssl_context=self._context() if proxy.startswith("https:") else None,
-                proxy_headers=self.proxy_headers(proxy),
-            )
-            self.proxy_manager[proxy].pool_classes_by_scheme = pools(self._kept, self._context)
-        manager: urllib3.ProxyManager = self.proxy_manager[proxy]
-        return manager
+        known: urllib3.ProxyManager | None = self.proxy_manager.get(proxy)
+        if known is not None:
+            return known
+        manager = urllib3.ProxyManager(
+            proxy,
+            num_pools=1024,
+            maxsize=1,
+            proxy_ssl_context=self._context() if proxy.startswith("https:") else None,
+            proxy_headers=self.proxy_headers(proxy),
+        )
+        manager.pool_classes_by_scheme = pools(self._kept, self._context)
+        # Another thread may have met it meanwhile.
+        shared: urllib3.ProxyManager = self.proxy_manager.setdefault(proxy, manager)
+        return shared
 
     def connect(self, url: str, limits: TimeLimits, lifeline: Lifeline) -> None:
         """Have a connection ready for the next request to the host of ``url``, without a request.
@@ -134,10 +138,13 @@ class Transport(HTTPAdapter):
         """
         under_way.lifeline, under_way.limits = lifeline, limits
         try:
-            self._pool(url).open_one()
+            self._pool(url).open_one(url)
         except TransportError:
             lifeline.check()
             raise
+        except (requests.RequestException, urllib3.exceptions.HTTPError) as problem:
+            lifeline.check()
+            raise ConnectFailed(reason_for(problem)) from problem
 
     def exchange(self, request: OutboundRequest, limits: TimeLimits, lifeline: Lifeline) -> Answer:
         """Send the request and return its answer's head, the body still to come.
@@ -147,7 +154,7 @@ class Transport(HTTPAdapter):
         self._kept.sweep()
         under_way.lifeline, under_way.limits = lifeline, limits
         try:
-            answer = self.send(request, stream=True, timeout=(limits.connect, limits.first_byte))
+            answer = self.send(request, stream=True)
         except TransportError as problem:
             if isinstance(problem, HungUp) and problem.unheard:
                 self._kept.forget()
@@ -189,10 +196,8 @@ class Transport(HTTPAdapter):
         return pool
 
     def request_url(self, request: requests.PreparedRequest, proxies: Any) -> str:
-        # Never sent: the connection writes the target as it was given. Absolute for plain http, where urllib3 tells by
-        # it whether an outbound proxy needs a tunnel.
-        assert request.url is not None
-        return request.url if request.url.startswith("http:") else "/"
+        # Never sent: the connection writes the target as it was given.
+        return "/"
 
     def cert_verify(self, conn: Any, url: Any, verify: Any, cert: Any) -> None:
         # requests would load its own bundle into the context; ours holds all that is trusted already.

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 
 from .errors import ConfigurationError, VespaError
+from .lifeline import ClientGone, Lifeline
 from .log import log
 from .private_files import read_private, write_private
 
@@ -34,7 +35,7 @@ _RENEW_SECONDS = 60.0
 class Trust:
     """The TLS contexts of one proxy."""
 
-    def __init__(self, console_url: str, fetch_root: Callable[[], bytes], ca_file: str | None = None) -> None:
+    def __init__(self, console_url: str, fetch_root: Callable[[Lifeline], bytes], ca_file: str | None = None) -> None:
         """``fetch_root`` returns what the console has under :data:`ROOT_PATH`, or raises :class:`VespaError`."""
         if ca_file is not None:
             _add_roots(ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT), ca_file)  # what is wrong with it is to be said now
@@ -65,34 +66,35 @@ class Trust:
             self._workers = self._workers or _context(self._ca_file)
             return self._workers
 
-    def ready(self) -> None:
+    def ready(self, lifeline: Lifeline) -> None:
         """Have Vast.ai's root trusted for workers, from the cache or else from the console.
 
         Without one, only workers with a public certificate will do, so a failure is said in the log and tried again.
+        Raises :class:`ClientGone` when the lifeline is cut.
         """
+        if not self.use_cache():
+            with self._lock:
+                if self._root is None:
+                    self._fetch(lifeline)
+
+    def use_cache(self) -> bool:
+        """Have it trusted if that takes no request to the console. Returns whether it is."""
         if self._root is not None:
-            return
+            return True
         with self._lock:
-            if self._root is None and not self._use_cached():
-                self._fetch()
+            return self._root is not None or self._read_cache()
 
-    def prepare(self, *, fetch: bool) -> None:
-        """Do :meth:`ready`'s work before it is needed; without ``fetch``, only what takes no request to the console."""
-        if fetch:
-            self.ready()
-            return
-        with self._lock:
-            if self._root is None:
-                self._use_cached()
+    def renew(self, lifeline: Lifeline) -> bool:
+        """A worker's chain failed: fetch the root afresh, at most once a minute. Returns whether another one came.
 
-    def renew(self) -> bool:
-        """A worker's chain failed: fetch the root afresh, at most once a minute. Returns whether another one came."""
+        Raises :class:`ClientGone` when the lifeline is cut.
+        """
         with self._lock:
             before = self._root
-            self._fetch()
+            self._fetch(lifeline)
             return self._root != before
 
-    def _use_cached(self) -> bool:
+    def _read_cache(self) -> bool:
         try:
             root = read_private(self._file)
             self._trust(root)
@@ -103,14 +105,17 @@ class Trust:
             return False
         return True
 
-    def _fetch(self) -> None:
-        now = time.monotonic()
-        if self._renewed_at is not None and now - self._renewed_at < _RENEW_SECONDS:
+    def _fetch(self, lifeline: Lifeline) -> None:
+        now, before = time.monotonic(), self._renewed_at
+        if before is not None and now - before < _RENEW_SECONDS:
             return
         self._renewed_at = now
         try:
-            root = self._fetch_root()
+            root = self._fetch_root(lifeline)
             self._trust(root)
+        except ClientGone:
+            self._renewed_at = before  # the others who wait for it still want it
+            raise
         except (VespaError, ValueError) as problem:
             self.trouble = f"Vast.ai's root certificate can't be had: {problem}".rstrip(".")
             log.warning("%s", self.trouble)
@@ -141,10 +146,11 @@ def cache_directory() -> Path:
 
 
 def _context(ca_file: str | None) -> ssl.SSLContext:
-    context = ssl.create_default_context()
+    # Not create_default_context(), which would write TLS's keys where SSLKEYLOGFILE says, and from Python 3.13 on refuse
+    # Vast.ai's root, which has a path length without keyCertSign (VERIFY_X509_STRICT).
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.load_default_certs()
     context.load_verify_locations(cafile=DEFAULT_CA_BUNDLE_PATH)
-    # On by default from Python 3.13. Vast.ai's root has a path length without keyCertSign, which that check alone refuses.
-    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     if ca_file is not None:
         _add_roots(context, ca_file)
     return context

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 
 from .autoscaler import Autoscaler
+from .errors import VespaError
 from .lifeline import ClientGone, Lifeline
 from .log import log
 from .transport import TransportError
 from .trust import Trust
 
 __all__ = ["Warmup"]
+
+# A look-up of a name can't be called off; its thread ends with it, and does nothing more.
+_JOIN_SECONDS = 2.0
 
 
 class Warmup:
@@ -35,14 +40,16 @@ class Warmup:
         """End it, wherever it is."""
         self._lifeline.cut()
         if self._thread.is_alive():
-            self._thread.join()
+            self._thread.join(_JOIN_SECONDS)
 
     def _run(self) -> None:
-        try:
-            self._autoscaler.connect(self._lifeline)
-        except TransportError as problem:
-            # The first request will find the same, and say it to somebody.
-            log.debug("The autoscaler can't be connected to yet: %s", str(problem))
-        except ClientGone:
-            return
-        self._trust.prepare(fetch=self._expects_tls)
+        with contextlib.suppress(ClientGone):
+            try:
+                self._autoscaler.connect(self._lifeline)
+            except (TransportError, VespaError) as problem:
+                # The first request will find the same, and say it to somebody.
+                log.debug("The autoscaler can't be connected to yet: %s", str(problem))
+            if self._expects_tls:
+                self._trust.ready(self._lifeline)
+            else:
+                self._trust.use_cache()

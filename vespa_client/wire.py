@@ -124,8 +124,7 @@ class SocketReader:
 
     def _receive(self, limit: int) -> bytes:
         size, timed = self._size, self._socket
-        if timed.read_limit != self._limit:
-            timed.limit_reads(self._limit)
+        timed.limit_reads(self._limit)
         if size == _SMALLEST:
             buffer = _scratch.buffer
             data = buffer[: timed.recv_into(buffer if size <= limit else buffer[:limit])].tobytes()

@@ -85,14 +85,14 @@ class Workers:
             wrap(request.payload, assignment.auth) if wrapped else None,
         )
         if assignment.url.startswith("https:"):
-            self._trust.ready()
+            self._trust.ready(lifeline)
         elif not _is_on_this_machine(assignment.url):
             self._say_in_clear(assignment.url.partition("://")[2])
         try:
             return self._transport.exchange(outbound, self._limits, lifeline)
         except CertificateRefused as refused:
             # Vast.ai may have changed its root. The next try is the exchange's to make, with an assignment of its own.
-            self._trust.renew()
+            self._trust.renew(lifeline)
             if self._trust.trouble:
                 raise CertificateRefused(f"{refused} ({self._trust.trouble})") from refused
             raise

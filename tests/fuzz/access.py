@@ -17,6 +17,7 @@ _PLAIN_PORT = re.compile(r"(:[0-9]*)?")
 _SAFE_NUMBER = re.compile(r"[0-9]{1,15}(\.[0-9]{1,15})?")
 _HOP_BY_HOP = (
     "connection",
+    "http2-settings",
     "keep-alive",
     "proxy-authenticate",
     "proxy-connection",

@@ -17,6 +17,7 @@ _MOST_INTERIM = 200
 _LONGEST_LENGTH = 18
 _HOP_BY_HOP = (
     "connection",
+    "http2-settings",
     "keep-alive",
     "proxy-authenticate",
     "proxy-authorization",

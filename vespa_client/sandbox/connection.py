@@ -18,7 +18,8 @@ from .messages import Answer, ClientGone, HangUp, Outcome, Request
 
 __all__ = ["Connection"]
 
-_log = logging.getLogger("vespa_client.sandbox")
+# The package's own: what is blotted out of its records isn't of those of a logger below it.
+_log = logging.getLogger("vespa_client")
 
 _LINE_LIMIT = 1 << 18
 _FIELD_LIMIT = 1000

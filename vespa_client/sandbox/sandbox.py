@@ -18,7 +18,8 @@ from .worker import Worker
 
 __all__ = ["ENDPOINTS", "Sandbox"]
 
-_log = logging.getLogger("vespa_client.sandbox")
+# The package's own: what is blotted out of its records isn't of those of a logger below it.
+_log = logging.getLogger("vespa_client")
 
 ENDPOINTS = ("sandbox-llm", "sandbox-echo")
 _TOKENS_PER_SECOND = 30
