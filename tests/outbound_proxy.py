@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import selectors
 import socket
+import ssl
 import threading
 from collections.abc import Callable
 from types import TracebackType
@@ -29,10 +30,14 @@ class Asked(NamedTuple):
 class OutboundProxy:
     """Leads every host to 127.0.0.1, whatever its name. ``asked`` is what it was asked for.
 
-    ``refuse`` returns a status line's rest (``403 Forbidden``) for a host and port it doesn't lead to, or None.
+    ``refuse`` returns a status line's rest (``403 Forbidden``) for a host and port it doesn't lead to, or None. With
+    ``tls`` it is an https:// one.
     """
 
-    def __init__(self, refuse: Callable[[str, int], str | None] = lambda host, port: None) -> None:
+    def __init__(
+        self, refuse: Callable[[str, int], str | None] = lambda host, port: None, tls: ssl.SSLContext | None = None
+    ) -> None:
+        self._tls = tls
         self.asked: list[Asked] = []
         self._refuse = refuse
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -72,7 +77,13 @@ class OutboundProxy:
                 self._begin(lambda client=client: self._serve(client))  # type: ignore[misc]
 
     def _serve(self, client: socket.socket) -> None:
-        with client, contextlib.suppress(OSError, ValueError):
+        with contextlib.ExitStack() as ending:
+            ending.enter_context(contextlib.suppress(OSError, ValueError))
+            ending.enter_context(client)
+            if self._tls is not None:
+                client = ending.enter_context(self._tls.wrap_socket(client, server_side=True))
+                with self._lock:
+                    self._sockets.append(client)
             head, rest = _read_head(client)
             lines = head.decode("latin-1").split("\r\n")
             method, target, _ = lines[0].split(" ")

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 
 import pytest
+from urllib3.util.wait import wait_for_write
 
 from vespa_client import AsyncVastClient, VastClient
 from vespa_client.sandbox import Sandbox
@@ -43,6 +45,20 @@ def wait_until_refused(url: str) -> None:
         while True:
             with connect(url) as late:
                 late.wait_gone()
+
+
+def test_a_client_that_reads_nothing_is_ended_too(
+    start_proxy: StartProxy, worker: RawWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vespa_client.server._JOIN_SECONDS", SHORT)
+    proxy = start_proxy(idle_timeout=600)
+    with connect(proxy.url) as client:
+        peer = begun(client, worker, WITH_LENGTH.replace(b"1000", b"1000000000"))
+        while wait_for_write(peer._socket, SHORT):
+            peer._socket.send(b"x" * 65536)
+        assert proxy.stop() == 1
+        # What is left of the proxy would be found by every test's last look.
+        assert not [thread for thread in threading.enumerate() if thread.name.startswith("vespa-")]
 
 
 FRAMINGS = {

@@ -24,6 +24,9 @@ from .conftest import LONG, SHORT
 on_linux = pytest.mark.skipif(sys.platform != "linux", reason="other systems don't tell of an end behind unread bytes")
 
 
+CUT = Lifeline.cut
+
+
 class CountingEars:
     """Counts how often a thread has come back from its ``wait``."""
 
@@ -468,3 +471,15 @@ def test_stopping_ends_the_thread_whoever_is_watched(connect: Callable[[], Conne
 
 def test_a_watcher_that_never_started_can_be_stopped() -> None:
     HangupWatcher().stop()
+
+
+def test_one_that_can_not_be_watched_costs_nobody_else(
+    watcher: HangupWatcher, connect: Callable[[], Connection], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken, other = connect(), connect()
+    monkeypatch.setattr(Lifeline, "cut", lambda lifeline: 1 / 0 if lifeline is broken.lifeline else CUT(lifeline))
+    with watched(watcher, broken, probe=lambda: False), watched(watcher, other, probe=lambda: False):
+        broken.client.close()
+        other.client.close()
+        assert other.has_left()
+    assert "please report this" in caplog.text

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +12,9 @@ import openai
 import pytest
 
 from vespa_client import VastClient
+from vespa_client.reply import Reply
 from vespa_client.sandbox import Sandbox
+from vespa_client.timed_socket import TimedSocket
 
 from .conftest import LONG, SHORT
 from .faults import Log, proxy_log
@@ -204,3 +208,20 @@ def test_the_openai_sdk_raises_what_came_later(beating: VastClient, worker: RawW
     assert worker.address in problem.message
     assert "may have run" in problem.message
     assert problem.code == "worker_answer_broken"
+
+
+def test_whoever_takes_nothing_holds_no_beat_up() -> None:
+    # A beat that waited would keep all others waiting.
+    near, far = socket.socketpair()
+    with near, far:
+        near.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                near.send(b"x" * 65536)
+        near.settimeout(LONG)
+        reply = Reply(TimedSocket(near))
+        reply.beat()
+        assert not reply.started
+        while not reply.started:
+            far.recv(1 << 20)
+            reply.beat()

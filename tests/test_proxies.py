@@ -7,6 +7,7 @@ import logging
 import socket
 import threading
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,7 +19,7 @@ from tests.outbound_proxy import OutboundProxy
 from tests.tls_material import Authority
 from vespa_client import ConfigurationError, NetworkError, VastClient
 from vespa_client.proxies import OutboundProxies
-from vespa_client.sandbox import Sandbox
+from vespa_client.sandbox import Request, Sandbox
 
 PASSWORD = "marked-password-4711"
 
@@ -337,3 +338,52 @@ def at_home(monkeypatch: pytest.MonkeyPatch) -> None:
         return look_up("127.0.0.1" if host == "worker.test" else host, *rest, **named)
 
     monkeypatch.setattr(socket, "getaddrinfo", here)
+
+
+@pytest.fixture
+def over_tls(vast: Authority, monkeypatch: pytest.MonkeyPatch) -> Iterator[OutboundProxy]:
+    """An outbound proxy that is itself spoken to in TLS, for both schemes."""
+    with OutboundProxy(tls=vast.server()) as company:
+        monkeypatch.setenv("HTTP_PROXY", f"https://me:{PASSWORD}@127.0.0.1:{company.port}")
+        monkeypatch.setenv("HTTPS_PROXY", f"https://me:{PASSWORD}@127.0.0.1:{company.port}")
+        yield company
+
+
+def test_a_plain_worker_is_asked_for_through_a_proxy_with_tls(
+    vast: Authority, sandbox: Sandbox, over_tls: OutboundProxy, tmp_path: Path
+) -> None:
+    sandbox.autoscaler.workers[:] = [named(sandbox.worker.url)]
+    with start(sandbox, ca_file=str(vast.pem_file(tmp_path))) as client:
+        answers = [ask("POST", f"{client.url}/v1/embeddings", json={"input": "x"}) for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [200, 200]
+    authority = urlsplit(named(sandbox.worker.url)).netloc
+    assert [(asked.method, asked.target) for asked in over_tls.asked] == [("POST", f"http://{authority}/v1/embeddings")] * 2
+    assert all((asked.field("proxy-authorization") or "").startswith("Basic ") for asked in over_tls.asked)
+
+
+def test_tls_goes_inside_the_proxys_tls(
+    vast: Authority, secure_sandbox: Sandbox, over_tls: OutboundProxy, tmp_path: Path
+) -> None:
+    with start(secure_sandbox, ca_file=str(vast.pem_file(tmp_path))) as client:
+        answers = [ask("POST", f"{client.url}/v1/embeddings", json={"input": "x"}) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [200] * 3
+    port = urlsplit(secure_sandbox.worker.url).port
+    assert [(asked.method, asked.target) for asked in over_tls.asked] == [("CONNECT", f"worker.test:{port}")]
+
+
+def test_a_client_that_leaves_is_heard_inside_the_proxys_tls(
+    vast: Authority, secure_sandbox: Sandbox, over_tls: OutboundProxy, tmp_path: Path
+) -> None:
+    gone = threading.Semaphore(0)
+
+    def pieces(request: Request) -> Iterator[bytes]:
+        yield b"data: x\n\n"
+        with request.watched(gone.release):
+            request.pause(LONG)
+
+    secure_sandbox.worker.answer_with(200, pieces, {"Content-Type": "text/event-stream"}, times=None)
+    with start(secure_sandbox, ca_file=str(vast.pem_file(tmp_path))) as client:
+        for _ in range(2):
+            with ask("GET", f"{client.url}/stream", stream=True) as answer:
+                assert next(answer.iter_content(chunk_size=None))
+            assert gone.acquire(timeout=LONG)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import signal
 import socket
 import ssl
 import sys
@@ -40,7 +42,9 @@ def pair(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
     with sockets() as (near, far):
         far.settimeout(LONG)
         if request.param != "inside TLS":
-            yield TimedSocket(near), far
+            made = made_in_a_thread(near)
+            assert made._by_kernel is (request.param == "by the kernel")
+            yield made, far
             return
         authority = Authority("a root")
         trusting = ssl.create_default_context(cadata=authority.pem.decode())
@@ -48,7 +52,13 @@ def pair(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ite
         with background(lambda: trusting.wrap_socket(near, server_hostname="127.0.0.1")) as secured:
             inside = authority.server().wrap_socket(far, server_side=True)
         with secured.result(), inside:
-            yield TimedSocket(secured.result()), inside
+            yield made_in_a_thread(secured.result()), inside
+
+
+def made_in_a_thread(sock: socket.socket) -> TimedSocket:
+    """As the proxy makes them; the main thread's own have Python's limits."""
+    with background(lambda: TimedSocket(sock)) as made:
+        return made.result()
 
 
 def seconds_until_over(act: Callable[[], object]) -> float:
@@ -122,6 +132,33 @@ def test_a_limit_of_ages_is_borne(pair: Pair) -> None:
     near.limit_reads(1e9)
     far.sendall(b"x")
     assert near.recv(1) == b"x"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a thread can't send a signal to another one here")
+def test_signals_put_no_limit_off() -> None:
+    assert threading.current_thread() is threading.main_thread()
+    before = signal.signal(signal.SIGUSR1, lambda number, frame: None)
+    is_over = threading.Event()
+
+    def disturb() -> None:
+        while not is_over.wait(SHORT / 10):
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+
+    try:
+        with sockets() as (near, far), background(disturb):
+            # What would otherwise wait for ever.
+            rescue = threading.Timer(LONG, far.close)
+            rescue.start()
+            try:
+                timed = TimedSocket(near)
+                timed.limit_reads(SHORT)
+                assert seconds_until_over(lambda: timed.recv(10)) < LONG
+            finally:
+                rescue.cancel()
+                rescue.join()
+                is_over.set()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
 
 
 def test_the_end_is_no_time_out(pair: Pair) -> None:

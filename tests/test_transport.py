@@ -19,6 +19,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import urllib3
 import urllib3.connectionpool
 import urllib3.exceptions
 import urllib3.util.wait
@@ -36,6 +37,7 @@ from vespa_client.failures import (
 )
 from vespa_client.http1 import MAX_HEAD, Fields
 from vespa_client.lifeline import ClientGone, Lifeline
+from vespa_client.pool import Pool
 from vespa_client.proxies import OutboundProxies
 from vespa_client.tcp import counters
 from vespa_client.transport import Answer, OutboundRequest, TimeLimits, Transport
@@ -1041,3 +1043,31 @@ def test_a_client_that_leaves_ends_the_handshake(transport: Transport, worker: R
         peer.exactly(5)  # the handshake has begun
         asked.lifeline.cut()
         assert isinstance(asked.failure(), ClientGone)
+
+
+def test_an_interim_answer_leaves_the_answer_its_time(transport: Transport, worker: RawWorker) -> None:
+    peer = kept(transport, worker)
+    limits = TimeLimits(connect=SHORT, first_byte=LONG, idle=LONG)
+    asked = Asked(transport, worker.url, limits=limits)
+    peer.message()
+    peer.send(b"HTTP/1.1 103 Early Hints\r\n\r\n")
+    assert peer.is_silent(SHORT * 2)
+    peer.send(answer(b"second"))
+    assert body_of(asked.answer()) == b"second"
+
+
+def test_the_manager_of_an_outbound_proxy_is_whole_before_it_is_shared(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Two threads that meet the proxy at once: here the second comes while the first makes the manager.
+    url = "http://proxy.test:3128"
+    transport = Transport(ssl.create_default_context, OutboundProxies({}))
+    make, met = urllib3.ProxyManager, []
+
+    def slow(*args: Any, **kwargs: Any) -> urllib3.ProxyManager:
+        monkeypatch.setattr("urllib3.ProxyManager", make)
+        met.append(transport.proxy_manager_for(url))
+        return make(*args, **kwargs)
+
+    monkeypatch.setattr("urllib3.ProxyManager", slow)
+    with contextlib.closing(transport):
+        assert transport.proxy_manager_for(url) is met[0]
+        assert isinstance(met[0].connection_from_host("worker.test", 80), Pool)

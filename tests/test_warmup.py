@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -113,3 +114,73 @@ def test_stopping_ends_a_start_that_leads_nowhere(start_proxy: StartProxy) -> No
         started = time.monotonic()
         proxy.stop()
         assert time.monotonic() - started < LONG / 2
+
+
+def test_a_connection_that_was_made_ahead_stays_for_the_first_request(
+    start_proxy: StartProxy, authority: Authority, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Those that are idle are looked at from time to time, and TLS 1.3's tickets lie unread on this one.
+    monkeypatch.setattr("vespa_client.kept._SWEEP_SECONDS", 0.0)
+    sandbox.worker.answer_with(200, b"served", times=None)
+    with Front(authority, lambda message: answer(assignment_for(sandbox, message))) as front:
+        proxy = start_proxy(autoscaler_url=front.url, ca_file=str(authority.pem_file(tmp_path)))
+        wait_until(lambda: is_kept(proxy, front.port))
+        with connect(proxy.url) as client:
+            client.send(post())
+            assert client.message().body == b"served"
+        assert front.connections == 1
+
+
+def test_a_silent_console_holds_no_end_up(
+    start_proxy: StartProxy, authority: Authority, sandbox: Sandbox, tmp_path: Path
+) -> None:
+    with RawWorker() as console, Front(authority, lambda message: answer(b"{}")) as front:
+        proxy = start_proxy(
+            autoscaler_url=front.url,
+            console_url=console.url,
+            api_key=sandbox.endpoints[0].api_key,
+            ca_file=str(authority.pem_file(tmp_path)),
+        )
+        peer = console.accept()
+        assert peer.message().target == ROOT_PATH
+        started = time.monotonic()
+        proxy.stop()
+        # Its own limit is 30 seconds.
+        assert time.monotonic() - started < LONG
+        peer.wait_gone()
+
+
+def test_a_name_that_is_looked_up_for_ever_holds_no_end_up(
+    start_proxy: StartProxy, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, is_over = threading.Event(), threading.Event()
+
+    def look_up(*args: object) -> list[object]:
+        asked.set()
+        is_over.wait(LONG)
+        raise socket.gaierror(socket.EAI_NONAME, "no such name")
+
+    monkeypatch.setattr("vespa_client.warmup._JOIN_SECONDS", SHORT)
+    proxy = start_proxy(autoscaler_url="http://autoscaler.test", api_key=sandbox.endpoints[0].api_key, port=0)
+    proxy.stop()
+    with monkeypatch.context() as patched:
+        patched.setattr("vespa_client.tcp.socket.getaddrinfo", look_up)
+        proxy.start()
+        assert asked.wait(LONG)
+        warmup = next(thread for thread in threading.enumerate() if thread.name == "vespa-warmup")
+        proxy.stop()
+        assert not is_over.is_set()
+        assert warmup.is_alive()
+        is_over.set()
+        warmup.join(LONG)
+
+
+def test_an_outbound_proxy_of_no_use_is_no_crash_of_the_warm_up(
+    start_proxy: StartProxy, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    monkeypatch.setenv("HTTPS_PROXY", "socks5://127.0.0.1:1")
+    proxy = start_proxy(autoscaler_url="https://autoscaler.test", api_key=sandbox.endpoints[0].api_key)
+    wait_until(lambda: not any(thread.name == "vespa-warmup" for thread in threading.enumerate()))
+    proxy.stop()
+    assert "The autoscaler can't be connected to yet" in caplog.text
