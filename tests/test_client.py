@@ -561,3 +561,15 @@ except KeyboardInterrupt:
             assert requests.get(f"{line_of(program)}/v1/models", timeout=LONG).status_code == 200
             program.send_signal(signal.SIGINT)
             assert program.communicate(timeout=LONG) == ("ended\n", "")
+
+
+def test_keys_that_cross_the_network_in_the_clear_are_warned_of(sandbox: Sandbox, caplog: pytest.LogCaptureFixture) -> None:
+    key = sandbox.endpoints[0].api_key
+    for url, warned in (
+        ("http://autoscaler.test:1", True),
+        ("http://localhost:1", False),
+        ("https://autoscaler.test:1", False),
+    ):
+        caplog.clear()
+        VastClient("lab", key, autoscaler_url=url, console_url=sandbox.console_url, port=0).start().stop()
+        assert ("keys cross the network to it in the clear" in caplog.text) is warned

@@ -20,6 +20,7 @@ from tests.tls_material import Authority
 from vespa_client import ConfigurationError, NetworkError, VastClient
 from vespa_client.proxies import OutboundProxies
 from vespa_client.sandbox import Request, Sandbox
+from vespa_client.sandbox.messages import ClientGone
 
 PASSWORD = "marked-password-4711"
 
@@ -378,8 +379,11 @@ def test_a_client_that_leaves_is_heard_inside_the_proxys_tls(
 
     def pieces(request: Request) -> Iterator[bytes]:
         yield b"data: x\n\n"
-        with request.watched(gone.release):
+        try:
             request.pause(LONG)
+        except ClientGone:
+            gone.release()
+            raise
 
     secure_sandbox.worker.answer_with(200, pieces, {"Content-Type": "text/event-stream"}, times=None)
     with start(secure_sandbox, ca_file=str(vast.pem_file(tmp_path))) as client:

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from .addresses import is_loopback
 from .autoscaler import Autoscaler
@@ -272,6 +273,7 @@ def _build(settings: Settings, proxy_key: str | None, resources: contextlib.Exit
     limits = TimeLimits(settings.connect_timeout, settings.timeout, settings.idle_timeout)
     to_workers = Transport(lambda: trust.workers, proxies)
     resources.callback(to_workers.close)
+    _warn_in_clear(settings)
     workers = Workers(to_workers, trust, limits, settings.forward_header, require_tls=settings.require_tls)
     autoscaler = Autoscaler(settings.autoscaler, settings.endpoint, keyring, transport)
     heartbeats = Heartbeats(settings.heartbeat)
@@ -280,6 +282,12 @@ def _build(settings: Settings, proxy_key: str | None, resources: contextlib.Exit
     warmup = Warmup(autoscaler, trust, expects_tls=settings.autoscaler.startswith("https:"))
     resources.callback(warmup.close)
     return server, warmup
+
+
+def _warn_in_clear(settings: Settings) -> None:
+    for name, url in (("console", settings.console), ("autoscaler", settings.autoscaler)):
+        if url.startswith("http:") and not is_loopback(urlsplit(url).hostname or ""):
+            log.warning("The %s %s has no TLS: keys cross the network to it in the clear.", name, url)
 
 
 def _address(host: str, port: int) -> str:

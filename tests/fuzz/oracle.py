@@ -126,7 +126,8 @@ def _read_one(data: bytes, place: int, max_body: int) -> Step:
     preflight = method == "OPTIONS" and asked
     reasons += head_reasons(method, target, fields, preflight=preflight)
     if length is not None and length > max_body:
-        reasons.append(Reason(413, "the body is too long"))
+        # A preflight is answered without its body.
+        reasons.append(Reason(None if preflight else 413, "the body is too long"))
     request = Request(method, target, minor, fields, None)
     step = Step(request, place, -1, closes, has_body=length is None or length > 0, own=method == "OPTIONS")
     try:
