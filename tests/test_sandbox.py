@@ -533,7 +533,7 @@ def test_a_failing_script_is_a_500_and_logged(
 
     sandbox.worker.answer_by(fail)
     assert web.get(sandbox.worker.url + "/x", timeout=WAIT).status_code == 500
-    assert [record.levelno for record in caplog.records if record.name == "vespa_client.sandbox"] == [logging.ERROR]
+    assert [record.levelno for record in caplog.records if record.name == "vespa_client"] == [logging.ERROR]
 
 
 def test_wait_for(sandbox: Sandbox, web: requests.Session) -> None:

@@ -495,7 +495,7 @@ def hang_up_unseen(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take away the look at a kept connection before its use, as if the far end's FIN came just behind it."""
 
     def counted(connection: Any) -> bool:
-        connection._was_kept, connection._counted = True, counters(connection.sock)
+        connection._counted = counters(connection.sock)
         return True
 
     monkeypatch.setattr("vespa_client.connection.OwnBytes.is_usable", counted)

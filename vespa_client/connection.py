@@ -88,7 +88,8 @@ class OwnBytes(HTTPConnection):
     _socket: TimedSocket
     _system_socket: socket.socket
     _reader: SocketReader
-    _was_kept = False
+    was_kept = False
+    """Whether it has been idle, so that it may have gone stale."""
     _has_answered = False
     _round_trip = 0.0
     _counted: Counters | None = None
@@ -105,7 +106,7 @@ class OwnBytes(HTTPConnection):
         return sock
 
     def connect(self) -> None:
-        self._was_kept = self._has_answered = False
+        self.was_kept = self._has_answered = False
         self._counted = None
         try:
             super().connect()
@@ -128,7 +129,6 @@ class OwnBytes(HTTPConnection):
         """Whether a request may be sent on this kept connection: the far side hasn't ended it, or said what nobody asked."""
         if self.sock is None:
             return False
-        self._was_kept = True
         # Counted before the look, so that an end that comes after it shows in the numbers: see _was_stale.
         self._counted = counted = counters(self._system_socket)
         if counted is not None and not isinstance(self._system_socket, ssl.SSLSocket):
@@ -245,7 +245,7 @@ class OwnBytes(HTTPConnection):
         request's arrival acknowledges nothing either. An end (FIN) does, so one that came without an acknowledgement was
         sent before. Where this can't be asked for: what ends sooner than a message can go there and back was ended before.
         """
-        if not self._was_kept:
+        if not self.was_kept:
             return False
         before, now = self._counted, counters(self._system_socket)
         if before is None or now is None:

@@ -56,6 +56,7 @@ class Pool(urllib3.HTTPConnectionPool):
         with contextlib.suppress(Empty):
             while True:
                 connection: OwnBytes = self.pool.get()
+                connection.was_kept = True
                 if connection.is_usable():
                     return connection
                 connection.close()

@@ -101,9 +101,8 @@ def _origin_reasons(fields: Fields) -> list[Reason]:
     origins = values_of(fields, "origin")
     if not origins:
         sites = values_of(fields, "sec-fetch-site")
-        if sites == ["cross-site"]:
-            return [Reason(403, "a page of another site")]
-        return [Reason(None, "an odd Sec-Fetch-Site")] if any("cross" in site.lower() for site in sites) else []
+        welcome = not sites or [site.lower() for site in sites] in (["same-origin"], ["same-site"], ["none"])
+        return [] if welcome else [Reason(403, "a page of another site, or of one that can't be told")]
     if len(origins) > 1:
         return [Reason(403, "several origins"), Reason(400, "several origins")]
     scheme, separator, rest = origins[0].partition("://")
