@@ -349,9 +349,7 @@ TARGETS_WITH_KEY = [f"/v1/models?key={KEY}", f"/v1/models?a=b&key={KEY}&c=d", f"
         pytest.param(f"/v1/{KEY}?a=b", marks=pytest.mark.xfail(strict=True, reason="a query ends no word")),
     ],
 )
-def test_a_target_with_the_proxys_key_is_refused(
-    start_proxy: Callable[..., VastClient], sandbox: Sandbox, target: str
-) -> None:
+def test_a_target_with_the_proxys_key_is_refused(start_proxy: Callable[..., VastClient], sandbox: Sandbox, target: str) -> None:
     with connect(start_proxy(proxy_key=KEY).url) as client:
         client.send(get(target, f"Authorization: Bearer {KEY}"))
         got = client.message()

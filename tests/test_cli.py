@@ -249,7 +249,16 @@ class TestFailures:
     def test_a_key_that_was_given_twice_leaves_it_twice(self, account: Sandbox) -> None:
         key, name = account.account_key, ["--endpoint", "my-llm-endpoint", "--port", "0"]
         first, joined = f"{MARKED}-first", f"{MARKED}-joined"
-        keys = ["--account-key", first, f"--account-key={joined}", "--account-key", key, f"--proxy-key={MARKED}", "--proxy-key", "off"]
+        keys = [
+            "--account-key",
+            first,
+            f"--account-key={joined}",
+            "--account-key",
+            key,
+            f"--proxy-key={MARKED}",
+            "--proxy-key",
+            "off",
+        ]
         with Process(command(account, *name, *keys)) as process:
             process.listening()
             shown = Path(f"/proc/{process.process.pid}/cmdline").read_text()

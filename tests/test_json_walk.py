@@ -21,8 +21,36 @@ from .raw_worker import connect, get, post
 NONE = "no JSON"
 
 SCALARS = ["true", "false", "null", "0", "-0", "17", "-1.50e-7", "1E+2", "1e400", "7" * 5000, '""', '"text"']
-STRINGS = ['"stream"', '"str\\u0065am"', '"STREAM"', '"stream "', '"\\"stream"', '"\\ud83d"', '"caf\xc3\xa9"', '"\x7f"', '"\\\\"']
-WRONG = ["NaN", "Infinity", "-Infinity", "01", "1.", ".5", "+1", "-", "1e", "True", "tru", "'a'", '"', '"\\x"', '"\x01"', "\xa0", "\x0b"]
+STRINGS = [
+    '"stream"',
+    '"str\\u0065am"',
+    '"STREAM"',
+    '"stream "',
+    '"\\"stream"',
+    '"\\ud83d"',
+    '"caf\xc3\xa9"',
+    '"\x7f"',
+    '"\\\\"',
+]
+WRONG = [
+    "NaN",
+    "Infinity",
+    "-Infinity",
+    "01",
+    "1.",
+    ".5",
+    "+1",
+    "-",
+    "1e",
+    "True",
+    "tru",
+    "'a'",
+    '"',
+    '"\\x"',
+    '"\x01"',
+    "\xa0",
+    "\x0b",
+]
 SIGNS = ["[", "]", "{", "}", ",", ":", " ", "\t\r\n"]
 TOKENS = st.sampled_from([*SCALARS, *STRINGS, *WRONG, *SIGNS])
 SPACE = st.sampled_from(["", "", " ", "\n\t", " \r\n "])
@@ -33,7 +61,8 @@ def spaced(parts: list[str], spaces: list[str]) -> str:
 
 
 def array(items: list[str], spaces: list[str]) -> str:
-    return spaced(["[", *(part for item in items for part in (item, ","))][: 2 * len(items) or 1] + ["]"], spaces)
+    parts = [part for item in items for part in (item, ",")]
+    return spaced(["[", *parts[:-1], "]"], spaces)
 
 
 def object_(members: list[tuple[str, str]], spaces: list[str]) -> str:
@@ -93,6 +122,10 @@ def decoded(text: str) -> bool | str:
 @example('{"a": 1, "stream": true,}')
 @example("[1, 2,]")
 @example("[1 2]")
+@example("\xa0[]")
+@example("[1,\x0b2]")
+@example("[[1\x0c, 2]]")
+@example('{"a":\x85{"b":\xa01, "c": 2}}')
 @example("[" + "1," * 500 + "NaN]")
 @example("[[" + "1," * 500 + "[Infinity]]]")
 @example('{"a": {' + '"b": 1,' * 500 + '"c": -Infinity}}')
