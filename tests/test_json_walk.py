@@ -149,8 +149,7 @@ def test_how_deep_it_goes_has_a_limit(opening: str, closing: str) -> None:
     assert not walk("[" + ",".join(["[[]]"] * (2 * MAX_DEPTH)) + "]")
 
 
-LARGE = envelope._MANY * 8
-BRACKETS = b"[" + b"[]," * LARGE
+BRACKETS = b'["' + b"x" * (2 << 20) + b'",' + b"[]," * (4 * envelope._MANY)
 """A body of some megabytes, and more values than are decoded in one go."""
 
 
@@ -183,6 +182,7 @@ def test_others_are_answered_while_a_large_bad_body_is_checked(
             other.send(get("/v1/models"))
             assert other.message().status == 200
             assert bad.is_silent(0.001), "the other one had to wait until the body was checked"
+        assert not bad.is_silent(3 * LONG)
         got = bad.message()
         assert (got.status, got.error["code"]) == (400, "bad_request")
         assert f"at byte {len(BRACKETS)} " in got.error["message"]
