@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import configparser
 import graphlib
 import importlib
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -48,6 +50,8 @@ SANDBOX_USERS = {"client", "cli"}
 
 RUN_TIME_PACKAGES = {"requests", "urllib3"}
 TYPE_CHECKING_PACKAGES = {"typing_extensions"}
+# The first ones without a published hole (setup.cfg names the holes).
+SAFE_SINCE = {"requests": (2, 33, 0), "urllib3": (2, 8, 0)}
 
 # What these say about bytes must be right without a socket, a clock or a file.
 PURE = ("access", "addresses", "chunks", "envelope", "errors", "headers", "http1", "json_walk", "request")
@@ -188,6 +192,17 @@ def test_only_the_dependencies_that_were_allowed_are_imported() -> None:
         if one.module not in SOURCES and package not in sys.stdlib_module_names and package not in allowed:
             wrong.append(str(one))
     assert not wrong
+
+
+def test_no_dependency_may_be_older_than_its_last_known_hole() -> None:
+    config = configparser.ConfigParser()
+    config.read(ROOT.parent / "setup.cfg", "utf-8")
+    bounds = {}
+    for line in config["options"]["install_requires"].split():
+        name, bound = re.fullmatch(r"([a-z0-9-]+)>=([0-9.]+)", line).groups()  # type: ignore[union-attr]
+        bounds[name] = tuple(map(int, bound.split(".")))
+    assert set(bounds) == set(SAFE_SINCE) == RUN_TIME_PACKAGES
+    assert [name for name, bound in bounds.items() if bound < SAFE_SINCE[name]] == []
 
 
 def test_at_run_time_nothing_is_loaded_but_what_the_dependencies_load_themselves() -> None:

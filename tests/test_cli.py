@@ -121,6 +121,18 @@ class TestList:
             os.close(write)
         assert (done.returncode, done.stderr) == (1, b"")
 
+    @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a disk that is always full")
+    def test_a_full_disk_is_said_in_a_line(self, account: Sandbox) -> None:
+        with Path("/dev/full").open("wb") as full:
+            done = subprocess.run(
+                command(account, "--list", "--account-key", account.account_key),
+                env=environment(),
+                stdout=full,
+                stderr=subprocess.PIPE,
+                timeout=PATIENCE,
+            )
+        assert (done.returncode, done.stderr) == (1, b"ERROR: the output can't be written: No space left on device.\n")
+
     def test_a_terminal_without_bullets_still_lists(self, account: Sandbox) -> None:
         env = environment(PYTHONIOENCODING="ascii", PYTHONUTF8="0")
         code, out, err = run(command(account, "--list", "--account-key", account.account_key), env)
@@ -201,7 +213,21 @@ class TestFailures:
         assert said in err.splitlines()[0]
 
     @pytest.mark.parametrize(
-        "arguments", [[f"--acount-key={MARKED}"], ["--acount-key", MARKED], [MARKED], ["--account-key", f"{MARKED} {MARKED}"]]
+        "arguments",
+        [
+            [f"--acount-key={MARKED}"],
+            ["--acount-key", MARKED],
+            ["--acount-key", f"-{MARKED}"],
+            ["--account-key", f"-{MARKED}"],
+            [MARKED],
+            [f"-{MARKED}"],
+            ["--account-key", f"{MARKED} {MARKED}"],
+            [f"--list={MARKED}"],
+            [f"--list={MARKED}\n{MARKED}"],
+            [f"--debug={MARKED}"],
+            [f"-h{MARKED}"],
+            ["--autoscaler-url", f"https://me:{MARKED}@h"],
+        ],
     )
     def test_wrong_usage_shows_no_key(self, capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
         code, out, err = in_process(capsys, command(None, *arguments))
@@ -218,6 +244,48 @@ class TestFailures:
             assert process.end()[0] == 0
         blotted = ["--account-key", "x" * len(account.account_key), f"--proxy-key={'x' * len(MARKED)}", "--api-key", "x"]
         assert shown == [*command(account, "--endpoint", "my-llm-endpoint", "--port", "0", *blotted), ""]
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="Linux alone shows a process where its arguments are")
+    def test_a_key_that_was_given_twice_leaves_it_twice(self, account: Sandbox) -> None:
+        key, name = account.account_key, ["--endpoint", "my-llm-endpoint", "--port", "0"]
+        first, joined = f"{MARKED}-first", f"{MARKED}-joined"
+        keys = [
+            "--account-key",
+            first,
+            f"--account-key={joined}",
+            "--account-key",
+            key,
+            f"--proxy-key={MARKED}",
+            "--proxy-key",
+            "off",
+        ]
+        with Process(command(account, *name, *keys)) as process:
+            process.listening()
+            shown = Path(f"/proc/{process.process.pid}/cmdline").read_text()
+            process.process.terminate()
+            assert process.end()[0] == 0
+        for secret in (first, joined, key, MARKED):
+            assert secret not in shown
+        assert shown.count("--account-key") == 3 and "my-llm-endpoint" in shown
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="other systems have no arguments that are no text")
+    @pytest.mark.parametrize("flag", ["--account-key", "--api-key", "--proxy-key"])
+    def test_a_key_that_is_no_text_is_wrong_usage(self, account: Sandbox, flag: str) -> None:
+        for given in ([flag, f"{MARKED}\udcff"], [f"{flag}=\udce9{MARKED}"]):
+            code, out, err = run(command(account, "--endpoint", "my-llm-endpoint", *given))
+            assert (code, out) == (2, "")
+            assert err.startswith(f"ERROR: {flag}: a key is one word")
+            assert MARKED not in err
+
+    def test_an_endpoints_name_forges_no_line(self, sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
+        sandbox.console.endpoints = [Endpoint(1, "one\n\nHINT: forged\r\nERROR: forged", "k")]
+        for name in ("one", "one HINT: forged ERROR: forge"):
+            arguments = ["--endpoint", name, "--account-key", sandbox.account_key, "--port", "0"]
+            code, out, err = in_process(capsys, command(sandbox, *arguments))
+            assert (code, out) == (1, "")
+            error, empty, hint = err.splitlines()
+            assert (error, empty) == (f"ERROR: Endpoint {name!r} not found.", "")
+            assert hint.endswith("Your endpoints: one\\n\\nHINT: forged\\r\\nERROR: forged")
 
     def test_an_endpoints_name_moves_no_cursor(self, sandbox: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
         sandbox.console.endpoints = [Endpoint(1, "one\x1b[2J\ntwo\u202e", "k")]

@@ -90,6 +90,27 @@ def test_a_crowd_above_the_limit_is_closed_without_a_word(start_proxy: StartProx
             assert not selector.select(SHORT)
 
 
+def test_a_crowd_that_stays_behind_its_refusal_is_closed_at_once(
+    start_proxy: StartProxy, worker: RawWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vespa_client.server._MOST_LEAVING", 2)
+    monkeypatch.setattr("vespa_client.inbound._LINGER_SECONDS", LONG)
+    proxy = start_proxy()
+    server = proxy._server
+    assert server is not None
+    with contextlib.ExitStack() as crowd:
+        for _ in range(6):
+            client = crowd.enter_context(connect(proxy.url))
+            client.send(b"nonsense\r\n\r\n")
+            assert client.message().status == 400
+            assert client.rest() == b""
+        with server._changed:
+            # Each that is waited for is a thread.
+            assert server._changed.wait_for(lambda: len(server._connections) == 2, LONG / 2), len(server._connections)
+        with connect(proxy.url) as served:
+            assert swap(served, worker, post(), answer(b"served"))[1].body == b"served"
+
+
 def test_the_openai_way_of_asking_again_finds_a_place(start_proxy: StartProxy, worker: RawWorker) -> None:
     # Many who are turned away while one is served; as soon as that one has gone, another is taken.
     proxy = start_proxy(max_connections=1)

@@ -8,7 +8,7 @@ import json
 
 import pytest
 
-from vespa_client import VastClient
+from vespa_client import VastClient, connection
 from vespa_client.sandbox import Sandbox
 
 from .raw_worker import Peer, RawWorker, answer, background, get, only_worker, post, raw_client, swap
@@ -61,6 +61,21 @@ def test_a_million_headers_are_not_waited_for(client: Peer, worker: RawWorker) -
     with background(lambda: [_send(peer, b"X: y\r\n" * 1000) for _ in range(1000)]):
         got = client.message()
     assert (got.status, got.one("x-vespa-error")) == (502, "worker_answer_broken")
+
+
+INTERIM = b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n"
+
+
+def test_interim_answers_without_end_are_not_waited_for(client: Peer, worker: RawWorker) -> None:
+    client.send(post())
+    peer, _ = worker.request()
+    with background(lambda: [_send(peer, INTERIM * 1000) for _ in range(100)]):
+        got = client.message()
+    assert (got.status, got.one("x-vespa-error")) == (502, "worker_answer_broken")
+    assert "interim" in got.error["message"]
+    most = INTERIM * (connection._MOST_INTERIM - 1)
+    assert swap(client, worker, post(), most + answer(b"the next one"))[1].body == b"the next one"
+    assert swap(client, worker, post(), most + INTERIM + answer(b"too late"))[1].status == 502
 
 
 def _send(peer: Peer, data: bytes) -> None:

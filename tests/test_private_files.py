@@ -57,6 +57,16 @@ def test_a_link_in_the_files_place_is_replaced_and_not_followed(file: Path, tmp_
     assert (elsewhere.read_bytes(), read_private(file)) == (b"somebody's", b"ours")
 
 
+def test_not_even_a_link_to_a_file_of_ours_is_read(file: Path) -> None:
+    own = file.with_name("own")
+    write_private(own, b"ours")
+    file.unlink()
+    file.symlink_to(own)
+    with pytest.raises(OSError):
+        read_private(file)
+    assert read_private(own) == b"ours"
+
+
 def test_a_directory_that_is_a_link_is_neither_read_nor_written(file: Path, tmp_path: Path) -> None:
     link = tmp_path / "link"
     link.symlink_to(file.parent)

@@ -14,7 +14,7 @@ import requests
 
 from tests.command_line import MARKED, NAMES, PATIENCE, RULE, UNAUTHORIZED, Terminal, command, started, taken_port
 from tests.conftest import LONG
-from vespa_client.sandbox import Request, Sandbox
+from vespa_client.sandbox import Endpoint, Request, Sandbox
 
 BANNER = f"""\
 {RULE}
@@ -174,6 +174,18 @@ class TestInteractiveSetUp:
             it.expect("Starting proxy for: the-only-one")
             it.listening()
             assert it.interrupt() == 0
+
+    def test_an_endpoints_name_moves_no_cursor_and_forges_no_line(self, account: Sandbox, terminal: Any) -> None:
+        account.console.endpoints = [Endpoint(1, "one\x1b[2J\n  2. forged\u202e", "key-of-the-endpoint")]
+        shown = "one\\x1b[2J\\n  2. forged\\u202e"
+        it = terminal(account, "--account-key", account.account_key, "--port", "0")
+        it.expect(f"Available endpoints (1):\r\n  1. {shown}\r\n\r\nSelect endpoint [1-1]: ")
+        it.type("1")
+        it.expect(f"Fetching endpoint API key for '{shown}'...\r\n")
+        it.expect(f"Starting proxy for: {shown}\r\n")
+        it.listening()
+        assert it.interrupt() == 0
+        assert "\x1b" not in it.screen and "\u202e" not in it.screen
 
     def test_no_endpoint_at_all_is_said(self, terminal: Any) -> None:
         with Sandbox(endpoints=()) as account:

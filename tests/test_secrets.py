@@ -19,6 +19,7 @@ from tests.outbound_proxy import OutboundProxy
 from tests.programs import environment
 from tests.raw_worker import connect
 from vespa_client import AuthenticationError, VastClient
+from vespa_client.autoscaler import Assignment
 from vespa_client.sandbox import Sandbox
 
 PROXY_KEY = "marked-proxy-key-77aa"
@@ -186,3 +187,9 @@ def test_no_object_shows_a_key(sandbox: Sandbox, start_proxy: Callable[..., Vast
     seen += [*traceback.format_exception(caught.value), *shapes(caught.value), *shapes(vars(caught.value))]
     for key in (sandbox.endpoints[0].api_key, sandbox.account_key, PROXY_KEY, GUESS):
         assert all(key not in shape for shape in seen)
+
+
+def test_no_assignment_shows_its_signature() -> None:
+    assignment = Assignment("http://127.0.0.1:1", {"signature": "marked-signature-12", "url": "http://127.0.0.1:1"})
+    seen = [*shapes(assignment), *shapes([assignment]), *shapes({"a": assignment})]
+    assert all("http://127.0.0.1:1" in shape and "marked-signature" not in shape for shape in seen)

@@ -39,6 +39,17 @@ MARKED = "marked-key-0123456789"
         ("retries", "0", 0),
         ("retries", 7, 7),
         ("timeout", "1e3", 1000.0),
+        ("timeout", "1000000", 1e6),
+        ("timeout", "0.001", 0.001),
+        ("drain", "0", 0.0),
+        ("heartbeat", "0", 0.0),
+        ("allow_host", "host.docker.internal", ("host.docker.internal",)),
+        (
+            "allow_host",
+            ["::1", "[::1]", "2001:DB8::7", "::ffff:192.0.2.7"],
+            ("::1", "[::1]", "2001:DB8::7", "::ffff:192.0.2.7"),
+        ),
+        ("allow_host", ["[::]", "0.0.0.0", "fd00:0:0:0:0:0:0:1"], ("[::]", "0.0.0.0", "fd00:0:0:0:0:0:0:1")),
         ("max_body", "100", 100),
         ("max_body", 2**20, 2**20),
         ("max_body", "4k", 4096),
@@ -76,6 +87,15 @@ def test_a_value_is_read(name: str, text: Any, value: Any) -> None:
         ("wait", "-1", "number of seconds"),
         ("wait", "inf", "number of seconds"),
         ("wait", math.nan, "number of seconds"),
+        ("wait", "1e7", "from 0 to 1000000"),
+        ("timeout", "1e7", "from 0 to 1000000"),
+        ("timeout", "1000000.5", "from 0 to 1000000"),
+        *((name, "0", "no time at all") for name in ("timeout", "idle_timeout", "connect_timeout")),
+        *((name, "0.0", "no time at all") for name in ("client_idle_timeout", "head_timeout", "body_timeout")),
+        ("allow_host", "name:8010", "without a port"),
+        ("allow_host", "127.0.0.1:8010", "without a port"),
+        ("allow_host", "[::1]:8010", "without a port"),
+        ("allow_host", "http://name", "without a port"),
         ("retries", "1.5", "whole number"),
         ("retries", "-1", "whole number"),
         ("max_body", "1T", "number of bytes"),
@@ -113,6 +133,14 @@ def test_a_key_that_cannot_work_is_refused_and_not_shown(name: str, key: str) ->
     with pytest.raises(ConfigurationError) as caught:
         Settings(**{name: key})
     assert "one word" in caught.value.message
+    assert MARKED not in repr(caught.value) + str(caught.value) + caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["autoscaler_url", "console_url", "sandbox_backend"])
+@pytest.mark.parametrize("url", [f"https://me:{MARKED}@h", f"https://{MARKED}@h/", f"me:{MARKED}@h", f"https://me:{MARKED}@[h"])
+def test_a_log_in_of_an_address_is_refused_and_not_shown(name: str, url: str) -> None:
+    with pytest.raises(ConfigurationError, match="without a log-in") as caught:
+        Settings(**{name: url})
     assert MARKED not in repr(caught.value) + str(caught.value) + caught.value.hint
 
 
@@ -209,6 +237,10 @@ def test_replaced_checks_as_well() -> None:
 def test_settings_are_frozen() -> None:
     with pytest.raises(AttributeError):
         Settings().port = 1  # type: ignore[misc]
+    settings = Settings()
+    with pytest.raises(AttributeError):
+        del settings.port
+    assert settings.port == 8010
 
 
 def test_every_setting_has_a_help_text_and_a_default_that_it_takes() -> None:

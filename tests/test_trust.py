@@ -16,10 +16,11 @@ import pytest
 import requests
 
 from tests.conftest import LONG
+from tests.raw_worker import connect, get
 from tests.tls_material import Authority
 from vespa_client import ConfigurationError, VastClient, fetch_endpoint_key, list_endpoints
 from vespa_client.errors import ConsoleError, NetworkError
-from vespa_client.lifeline import Lifeline
+from vespa_client.lifeline import ClientGone, Lifeline
 from vespa_client.sandbox import Answer, Request, Sandbox
 from vespa_client.settings import settings_table
 from vespa_client.trust import ROOT_PATH, Trust, cache_directory
@@ -149,6 +150,21 @@ def test_what_the_caller_trusts_elsewhere_is_no_trust_here(
         assert sandbox.worker.requests == []
 
 
+def test_the_keys_of_tls_are_written_nowhere(vast: Authority, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    keys = tmp_path / "keys"
+    monkeypatch.setenv("SSLKEYLOGFILE", str(keys))
+    trust = Trust("https://console.invalid", lambda lifeline: vast.pem)
+    assert (trust.public.keylog_filename, trust.workers.keylog_filename) == (None, None)
+    # Services under TLS as well, so that each way out of the proxy has shaken hands.
+    root = vast.pem_file(tmp_path)
+    with (
+        secure_sandbox(vast.server(), vast.pem, services=vast.server()) as sandbox,
+        client_for(sandbox, ca_file=str(root)) as client,
+    ):
+        assert ask(client).status_code == 200
+    assert not keys.exists()
+
+
 def test_no_setting_turns_verification_off() -> None:
     names = " ".join(settings_table())
     assert not any(word in names for word in ("insecure", "verify", "skip", "unsafe"))
@@ -244,6 +260,46 @@ def test_many_who_meet_the_first_tls_worker_at_once_fetch_the_root_once(vast: Au
             thread.join()
         assert statuses == [200] * 8
         assert len(root_requests(sandbox)) == 1
+
+
+def test_a_fetch_that_is_called_off_leaves_the_next_one_to_be_made(vast: Authority) -> None:
+    fetched: list[int] = []
+
+    def fetch(lifeline: Lifeline) -> bytes:
+        fetched.append(1)
+        lifeline.check()
+        return vast.pem
+
+    trust = Trust("https://console.invalid", fetch)
+    cut = Lifeline()
+    cut.cut()
+    for wanted in (trust.ready, trust.renew):
+        with pytest.raises(ClientGone):
+            wanted(cut)
+    assert (len(fetched), trust.trouble) == (2, "")
+    trust.ready(Lifeline())
+    assert len(fetched) == 3
+    assert "Vast.ai's root, played" in str(trust.workers.get_ca_certs())
+
+
+def test_a_client_that_leaves_while_the_root_is_fetched_holds_up_and_spoils_nobody(vast: Authority) -> None:
+    arrived, go_on = threading.Event(), threading.Event()
+
+    def slow(request: Request) -> None:
+        arrived.set()
+        go_on.wait(LONG)
+
+    with secure_sandbox(vast.server(), vast.pem) as sandbox, client_for(sandbox) as client:
+        sandbox.console.answer_by(slow, path=ROOT_PATH)
+        try:
+            with connect(client.url) as leaving:
+                leaving.send(get(MODELS))
+                assert arrived.wait(LONG)
+                leaving.reset()
+            assert requests.get(client.url + MODELS, timeout=LONG / 2).status_code == 200
+        finally:
+            go_on.set()
+        assert len(root_requests(sandbox)) == 2
 
 
 def test_without_a_console_the_error_says_that_the_root_is_missing(vast: Authority, caplog: pytest.LogCaptureFixture) -> None:
