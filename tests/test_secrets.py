@@ -20,6 +20,7 @@ from tests.programs import environment
 from tests.raw_worker import connect
 from vespa_client import AuthenticationError, VastClient
 from vespa_client.autoscaler import Assignment
+from vespa_client.envelope import AUTH_FIELDS, wrap
 from vespa_client.sandbox import Sandbox
 
 PROXY_KEY = "marked-proxy-key-77aa"
@@ -193,3 +194,8 @@ def test_no_assignment_shows_its_signature() -> None:
     assignment = Assignment("http://127.0.0.1:1", {"signature": "marked-signature-12", "url": "http://127.0.0.1:1"})
     seen = [*shapes(assignment), *shapes([assignment]), *shapes({"a": assignment})]
     assert all("http://127.0.0.1:1" in shape and "marked-signature" not in shape for shape in seen)
+
+
+def test_no_envelope_shows_its_signature() -> None:
+    envelope = wrap(b"{}", dict.fromkeys(AUTH_FIELDS, "marked-signature-12"))
+    assert all("marked-signature" not in shape for shape in (*shapes(envelope), *shapes([envelope])))

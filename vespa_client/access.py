@@ -25,6 +25,8 @@ _KEY_HEADERS = ("authorization", "x-api-key", "api-key")
 _WILDCARDS = {"0.0.0.0", "::"}
 _EXPOSED = f"{ERROR_HEADER}, Retry-After, x-should-retry"
 _TOKENS = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z, \t-]*")
+# As --cors-origin takes it.
+_ORIGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}://[A-Za-z0-9._:\[\]-]{1,300}")
 _PREFLIGHT_SECONDS = "600"
 
 
@@ -44,8 +46,8 @@ class Access:
         self._hosts = {_bare(host)} - _WILDCARDS | {_bare(name) for name in allow_host}
         self._origins = [_origin_pattern(origin) for origin in cors_origin]
         self._key = proxy_key
-        # The key among other words, such as those of a cookie or a query.
-        self._key_as_word = re.compile(rf"(?:^|[\s,;='\"&/?]){re.escape(proxy_key)}(?:$|[\s,;'\"&/])") if proxy_key else None
+        # The key wherever it stands by itself, such as in a cookie or a query; a short one may be part of many a word.
+        self._key_as_word = re.compile(rf"(?<![A-Za-z0-9_-]){re.escape(proxy_key)}(?![A-Za-z0-9_-])") if proxy_key else None
         self._methods = ", ".join(methods)
 
     def answer_fields(self, asked: Fields) -> Fields:
@@ -166,7 +168,7 @@ def _check_fetch_metadata(head: RequestHead) -> None:
 
 
 def _forbidden(origins: Sequence[str]) -> ForbiddenOrigin:
-    if len(origins) > 1 or not re.fullmatch(r"[!-~]{1,200}", origins[0]):
+    if len(origins) > 1 or not (origins[0] == "null" or _ORIGIN.fullmatch(origins[0])):
         return ForbiddenOrigin("The origin of the web page that asks can't be read.")
     if origins[0] == "null":
         hint = "Sandboxed frames and files opened in a browser have none: serve the page from http://localhost."

@@ -51,6 +51,9 @@ class Envelope(NamedTuple):
     payload: bytes | bytearray
     after: bytes
 
+    def __repr__(self) -> str:
+        return f"<Envelope around {len(self.payload)} bytes>"  # it has a signature
+
 
 class Payload(NamedTuple):
     """A body that is JSON, and whether it says ``"stream": true``."""
