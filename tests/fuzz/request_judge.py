@@ -89,8 +89,8 @@ def judge_requests(case: RequestCase, reading: Reading, seen: Seen, arrivals: Se
             *[("at the worker", arrival.raw) for arrival in arrivals],
         ]
         finding = Finding(f"r{case.number}", promise, what, details)
-        return Judgement("finding", promise, finding, _unmarked(data, possible))
-    return Judgement(*outcome, None, _unmarked(data, accepted))
+        return Judgement("finding", promise, finding, _unmarked(possible))
+    return Judgement(*outcome, None, _unmarked(accepted))
 
 
 _Outcome = tuple[str, str]
@@ -209,7 +209,7 @@ def _check_closing(seen: Seen, answers: list[Answer]) -> None:
 
 
 def _check_arrivals(data: bytes, accepted: list[Step], arrivals: Sequence[Arrival], *, all_came: bool) -> None:
-    marked = [step for step in accepted if _marks_of(data, step)]
+    marked = [step for step in accepted if _marks_there(step.request)]
     for step, arrival in zip(marked, arrivals, strict=False):
         _check_arrival(data, step, arrival)
     if len(arrivals) > len(marked):
@@ -218,9 +218,15 @@ def _check_arrivals(data: bytes, accepted: list[Step], arrivals: Sequence[Arriva
         raise _Broken("what was answered had arrived", f"{len(arrivals)} of {len(marked)} did")
 
 
-def _unmarked(data: bytes, steps: list[Step]) -> list[Unmarked]:
-    requests = [step.request for step in steps if not _marks_of(data, step)]
+def _unmarked(steps: list[Step]) -> list[Unmarked]:
+    requests = [step.request for step in steps if not _marks_there(step.request)]
     return [(request.method, _target_there(request), request.payload) for request in requests]
+
+
+def _marks_there(request: Request) -> set[Mark]:
+    """The marks that a worker sees: not those of headers that are held back."""
+    lines = [_target_there(request), *(value for _, value in worker_view(request.fields, envelope=request.payload is not None))]
+    return marks_in("\n".join(lines).encode("latin-1")) | marks_in(request.payload or b"")
 
 
 def _marks_of(data: bytes, step: Step) -> set[Mark]:
