@@ -43,7 +43,7 @@ RANKS = """
     setting_keywords
     screen ears connection_threads redaction
     lifeline log errors
-    addresses printable private_files process_list
+    addresses pace printable private_files process_list
 """
 # The sandbox stands beside: it knows nothing of the package, and is known to these alone.
 SANDBOX_USERS = {"client", "cli"}

@@ -19,6 +19,7 @@ from .http1 import (
     response_framing,
 )
 from .lifeline import Lifeline
+from .pace import Pace
 from .wire import SocketReader
 
 __all__ = ["AnswerBody"]
@@ -115,6 +116,7 @@ class AnswerBody:
 
     def _chunks(self) -> Iterator[bytes]:
         decoder = ChunkedDecoder()
+        pace = Pace()
         while not decoder.done:
             data = self._reader.read_some()
             if not data:
@@ -127,6 +129,7 @@ class AnswerBody:
                 raise
             if piece:
                 yield piece
+                pace.keep(len(piece))
         self._reader.buffered = decoder.rest
 
     def _finish(self) -> None:
