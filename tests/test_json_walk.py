@@ -149,7 +149,7 @@ def test_how_deep_it_goes_has_a_limit(opening: str, closing: str) -> None:
     assert not walk("[" + ",".join(["[[]]"] * (2 * MAX_DEPTH)) + "]")
 
 
-BRACKETS = b'["' + b"x" * (2 << 20) + b'",' + b"[]," * (4 * envelope._MANY)
+BRACKETS = b'["' + b"x" * (2 << 20) + b'",' + b"[]," * (2 * envelope._MANY)
 """A body of some megabytes, and more values than are decoded in one go."""
 
 
