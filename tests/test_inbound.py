@@ -111,7 +111,8 @@ def test_a_content_type_of_json_stays_as_it_is(client: Peer, worker: RawWorker) 
 
 
 NO_JSON = [
-    (b'{"a": 1,}', "byte 8 (line 1, column 9)"),
+    # Not {"a": 1,}, of which Python 3.13 has the comma for the fault.
+    (b'{"a": 1 "b"}', "byte 8 (line 1, column 9)"),
     (b'{"a":\n  x}', "byte 8 (line 2, column 3)"),
     (b"{'a': 1}", "byte 1 "),
     (b'{"a": 1} {}', "byte 9 "),
