@@ -27,6 +27,12 @@ def account() -> Iterator[Sandbox]:
         yield sandbox
 
 
+def list_into(output: int, account: Sandbox) -> subprocess.CompletedProcess[bytes]:
+    """``--list`` as a process whose standard output is that descriptor."""
+    line = command(account, "--list", "--account-key", account.account_key)
+    return subprocess.run(line, env=environment(), stdout=output, stderr=subprocess.PIPE, timeout=PATIENCE)
+
+
 class TestList:
     def test_it_is_the_one_of_the_seed(self, account: Sandbox) -> None:
         code, out, err = run(command(account, "--list", "--account-key", account.account_key))
@@ -110,13 +116,7 @@ class TestList:
         read, write = os.pipe()
         os.close(read)
         try:
-            done = subprocess.run(
-                command(account, "--list", "--account-key", account.account_key),
-                env=environment(),
-                stdout=write,
-                stderr=subprocess.PIPE,
-                timeout=PATIENCE,
-            )
+            done = list_into(write, account)
         finally:
             os.close(write)
         assert (done.returncode, done.stderr) == (1, b"")
@@ -124,13 +124,7 @@ class TestList:
     @pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a disk that is always full")
     def test_a_full_disk_is_said_in_a_line(self, account: Sandbox) -> None:
         with Path("/dev/full").open("wb") as full:
-            done = subprocess.run(
-                command(account, "--list", "--account-key", account.account_key),
-                env=environment(),
-                stdout=full,
-                stderr=subprocess.PIPE,
-                timeout=PATIENCE,
-            )
+            done = list_into(full.fileno(), account)
         assert (done.returncode, done.stderr) == (1, b"ERROR: the output can't be written: No space left on device.\n")
 
     def test_a_terminal_without_bullets_still_lists(self, account: Sandbox) -> None:

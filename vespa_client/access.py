@@ -156,11 +156,11 @@ def _bare(host: str) -> str:
 
 def _check_fetch_metadata(head: RequestHead) -> None:
     """Whether a request without an origin comes from a page of another site, by what the browser says of it."""
-    sites = [value.lower() for value in values_of(head.fields, "sec-fetch-site")]
+    sites = [value.lower() for value in values_of(head.fields, "sec-fetch-site")] or ["none"]
     # What a page has the browser fetch in advance (speculation rules) is none of its requests, and says "none".
     in_advance = "prefetch" in field_value(head.fields, "sec-purpose").lower()
     welcome = ("same-origin", "same-site") if in_advance else ("same-origin", "same-site", "none")
-    if len(sites) > 1 or (sites or ["none"])[0] not in welcome:
+    if len(sites) > 1 or sites[0] not in welcome:
         raise ForbiddenOrigin(
             "A web page of another site may not ask this.",
             hint="If it is yours, have it use fetch(), and start the proxy with --cors-origin and its origin.",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 from functools import lru_cache
+from urllib.parse import urlsplit
 
-__all__ = ["is_loopback"]
+__all__ = ["is_loopback", "leads_to_loopback"]
 
 
 @lru_cache(maxsize=4096)
@@ -17,3 +18,9 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+@lru_cache(maxsize=1024)
+def leads_to_loopback(url: str) -> bool:
+    """Whether an address such as ``http://127.0.0.1:8010`` means this machine."""
+    return is_loopback(urlsplit(url).hostname or "")

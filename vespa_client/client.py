@@ -9,9 +9,8 @@ import threading
 from collections.abc import Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
-from .addresses import is_loopback
+from .addresses import is_loopback, leads_to_loopback
 from .autoscaler import Autoscaler
 from .console import Console, Endpoint, find_endpoint
 from .errors import ConfigurationError, ConsoleError
@@ -286,7 +285,7 @@ def _build(settings: Settings, proxy_key: str | None, resources: contextlib.Exit
 
 def _warn_in_clear(settings: Settings) -> None:
     for name, url in (("console", settings.console), ("autoscaler", settings.autoscaler)):
-        if url.startswith("http:") and not is_loopback(urlsplit(url).hostname or ""):
+        if url.startswith("http:") and not leads_to_loopback(url):
             log.warning("The %s %s has no TLS: keys cross the network to it in the clear.", name, url)
 
 

@@ -35,8 +35,7 @@ class ConnectionThreads:
                 self._idle -= 1
                 self._handed.put(work)
                 return
-        thread = threading.Thread(target=self._serve, args=(work,), name=self._name, daemon=True)
-        with self._lock:
+            thread = threading.Thread(target=self._serve, args=(work,), name=self._name, daemon=True)
             self._threads.add(thread)
         try:
             thread.start()

@@ -166,8 +166,12 @@ class Watch:
         self._watcher._close(self)
 
     def ends(self) -> bool:
-        """Whether the client has ended its sending; False where the system doesn't tell."""
-        return _ends_behind(self._socket)
+        """Whether the client has ended its sending, behind bytes that wait as well; False where the system doesn't tell."""
+        if sys.platform != "linux":
+            return False
+        poll = select.poll()
+        poll.register(self._socket, select.POLLRDHUP)
+        return bool(poll.poll(0))
 
     def look(self) -> bool:
         """Cut the lifeline if the client has gone. Returns whether anything was to be heard."""
@@ -179,7 +183,7 @@ class Watch:
             return False
         try:
             waiting = self._socket.recv(1, socket.MSG_PEEK)
-            ended = not waiting or _ends_behind(self._socket)
+            ended = not waiting or self.ends()
             reset = self._socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0
         except OSError:
             ended = reset = True
@@ -196,12 +200,3 @@ class Watch:
         if there is not None:
             self._next_probe = now + _PROBE_SECONDS
         return there is not False
-
-
-def _ends_behind(sock: socket.socket) -> bool:
-    """Whether the peer has ended its sending behind the bytes that wait; False where the system doesn't tell."""
-    if sys.platform != "linux":
-        return False
-    poll = select.poll()
-    poll.register(sock, select.POLLRDHUP)
-    return bool(poll.poll(0))

@@ -193,14 +193,14 @@ def _host_name(value: str) -> str:
 
 
 # Which a browser leaves out (RFC 6454, 6.2).
-_DEFAULT_PORT = re.compile(r"^(http(?=://.*:80$)|https(?=://.*:443$))(://.*):[0-9]+$", re.IGNORECASE)
+_DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 
 
 def _origin(value: str) -> str:
     origin = value.rstrip("/")
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*://[A-Za-z0-9*._:\[\]-]*", origin):
         raise ValueError("it takes an origin, such as https://app.example.com or http://*.example.com:3000")
-    return _DEFAULT_PORT.sub(r"\1\2", origin)
+    return origin.removesuffix(_DEFAULT_PORTS.get(origin.partition(":")[0].lower(), ""))
 
 
 def _switch(value: str) -> bool:

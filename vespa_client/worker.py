@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from functools import lru_cache
-from urllib.parse import urlsplit
 
-from .addresses import is_loopback
+from .addresses import leads_to_loopback
 from .autoscaler import Assignment
 from .envelope import BODY_METHODS, sign_target, wrap
 from .headers import held_back, worker_fields
@@ -86,7 +84,7 @@ class Workers:
         )
         if assignment.url.startswith("https:"):
             self._trust.ready(lifeline)
-        elif not _is_on_this_machine(assignment.url):
+        elif not leads_to_loopback(assignment.url):
             self._say_in_clear(assignment.url.partition("://")[2])
         try:
             return self._transport.exchange(outbound, self._limits, lifeline)
@@ -99,8 +97,3 @@ class Workers:
         except ConnectFailed:
             self._note_dead(assignment.url)
             raise
-
-
-@lru_cache(maxsize=1024)
-def _is_on_this_machine(url: str) -> bool:
-    return is_loopback(urlsplit(url).hostname or "")
