@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
 
 from vespa_client import connection_threads
 from vespa_client.connection_threads import ConnectionThreads
 
-from .conftest import LONG
+from .conftest import LONG, wait_until
 
 
 @pytest.fixture
@@ -39,15 +39,6 @@ class Work:
         self.may_end.set()
         assert self.over.wait(LONG) and self.thread
         return self.thread
-
-
-def wait_until(is_so: Callable[[], bool]) -> None:
-    waited = threading.Event()
-    for _ in range(int(LONG / 0.005)):
-        if is_so():
-            return
-        waited.wait(0.005)
-    pytest.fail("it didn't come to that")
 
 
 def begun(threads: ConnectionThreads) -> Work:

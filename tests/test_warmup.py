@@ -15,7 +15,7 @@ from vespa_client import VastClient
 from vespa_client.sandbox import Sandbox
 from vespa_client.trust import ROOT_PATH, cache_directory
 
-from .conftest import LONG, SHORT
+from .conftest import LONG, SHORT, wait_until
 from .faults import Front
 from .raw_worker import RawWorker, answer, connect, post
 from .test_faults import assignment_for
@@ -33,13 +33,6 @@ def raw_autoscaler() -> Iterator[RawWorker]:
 @pytest.fixture(scope="module")
 def authority() -> Authority:
     return Authority()
-
-
-def wait_until(is_so: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + LONG
-    while not is_so():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
 
 
 def test_the_autoscaler_is_connected_to_and_not_asked(
