@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.programs import environment
-from vespa_client import cli
+from vespa_client.command import cli
 from vespa_client.sandbox import Sandbox
 
 try:

@@ -14,10 +14,10 @@ from typing import Any
 from unittest.mock import patch
 
 from vespa_client import errors
-from vespa_client.cli import build_parser
-from vespa_client.credentials import key_files
+from vespa_client.account.account_keys import key_files
+from vespa_client.command.arguments import build_parser
 from vespa_client.errors import VespaError
-from vespa_client.settings import INSTANCES, settings_table
+from vespa_client.settings.table import INSTANCES, settings_table
 
 README = Path(__file__).parent.parent / "README.md"
 

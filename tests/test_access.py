@@ -11,11 +11,11 @@ import requests
 from openai import AuthenticationError, OpenAI
 
 from vespa_client import VastClient
-from vespa_client.access import Access
 from vespa_client.errors import ConfigurationError, ForbiddenOrigin, ProxyKeyMissing, UnknownHost
-from vespa_client.http1 import RequestHead
+from vespa_client.http1.heads import RequestHead
 from vespa_client.sandbox import Sandbox
-from vespa_client.settings import Settings
+from vespa_client.server.access import Access
+from vespa_client.settings.table import Settings
 
 from .raw_worker import connect, get, post
 

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vespa_client.chunks import ChunkedDecoder, encode_chunk, last_chunk
-from vespa_client.http1 import MAX_HEAD, MessageError
+from vespa_client.http1.chunks import ChunkedDecoder, encode_chunk, last_chunk
+from vespa_client.http1.heads import MAX_HEAD
+from vespa_client.http1.malformed import MessageError
 
 some = settings(max_examples=200, deadline=None)
 

@@ -15,9 +15,10 @@ import pytest
 from tests.command_line import MARKED, NAMES, PATIENCE, UNAUTHORIZED, Process, command, in_process, run
 from tests.outbound_proxy import OutboundProxy
 from tests.programs import environment
-from vespa_client import __version__, cli
+from vespa_client import __version__
+from vespa_client.command import cli
 from vespa_client.sandbox import Endpoint, Sandbox
-from vespa_client.settings import Settings, settings_table
+from vespa_client.settings.table import Settings, settings_table
 
 
 @pytest.fixture

@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from vespa_client import VastClient
-from vespa_client.lifeline import Lifeline
+from vespa_client.net.lifeline import Lifeline
+from vespa_client.outbound.call import TimeLimits
 from vespa_client.sandbox import HangUp, Request, Sandbox
 from vespa_client.sandbox.messages import Answer
-from vespa_client.transport import TimeLimits
 
 from .conftest import LONG, SHORT
 from .faults import Log, proxy_log
@@ -29,7 +29,7 @@ log, client = proxy_log, raw_client
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pauses between two questions are short."""
-    monkeypatch.setattr("vespa_client.autoscaler._FIRST_PAUSE", 0.02)
+    monkeypatch.setattr("vespa_client.routing.autoscaler._FIRST_PAUSE", 0.02)
 
 
 def places(sandbox: Sandbox) -> list[Any]:
@@ -100,7 +100,7 @@ def test_when_the_wait_is_over_it_is_said_how_long_it_was_and_what_the_autoscale
         pauses.append(seconds)
         clock.now += seconds
 
-    for module in ("autoscaler", "exchange"):
+    for module in ("routing.autoscaler", "routing.exchange"):
         monkeypatch.setattr(f"vespa_client.{module}.time", SimpleNamespace(monotonic=lambda: clock.now))
     monkeypatch.setattr(Lifeline, "wait", wait)
     sandbox.autoscaler.cold(status="0 of 3 workers ready: 2 loading, 1 stopped")
@@ -140,7 +140,7 @@ def test_an_endpoint_that_is_stopped_fails_at_once_with_a_hint(proxy: VastClient
 def test_an_endpoint_that_is_stopped_while_a_request_waits_ends_the_waiting(
     client: Peer, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vespa_client.keyring._STATE_SECONDS", 0.0)
+    monkeypatch.setattr("vespa_client.account.endpoint_state._STATE_SECONDS", 0.0)
     sandbox.autoscaler.cold()
     client.send(post())
     polled(sandbox, 3)
@@ -200,7 +200,7 @@ def test_a_console_that_does_not_answer_holds_up_neither_those_who_wait_nor_thos
 def test_trouble_of_every_kind_is_ridden_out_in_one_waiting(
     proxy: VastClient, sandbox: Sandbox, log: Log, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vespa_client.autoscaler._LIMITS", TimeLimits(LONG, SHORT, SHORT))
+    monkeypatch.setattr("vespa_client.routing.autoscaler._LIMITS", TimeLimits(LONG, SHORT, SHORT))
 
     def silent(request: Request) -> Answer:
         request.pause(LONG)

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from vespa_client import connection_threads
-from vespa_client.connection_threads import ConnectionThreads
+from vespa_client.server import threads as threads_module
+from vespa_client.server.threads import ConnectionThreads
 
 from .conftest import LONG, wait_until
 
@@ -61,7 +61,7 @@ def test_a_thread_that_is_free_takes_the_next(threads: ConnectionThreads) -> Non
 
 
 def test_a_few_wait_and_no_more(threads: ConnectionThreads, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection_threads, "_MOST_IDLE", 3)
+    monkeypatch.setattr(threads_module, "_MOST_IDLE", 3)
     for work in [begun(threads) for _ in range(10)]:
         work.done()
     wait_until(lambda: len(threads._threads) == 3)
@@ -69,7 +69,7 @@ def test_a_few_wait_and_no_more(threads: ConnectionThreads, monkeypatch: pytest.
 
 
 def test_who_has_waited_in_vain_goes(threads: ConnectionThreads, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection_threads, "_IDLE_SECONDS", 0.05)
+    monkeypatch.setattr(threads_module, "_IDLE_SECONDS", 0.05)
     thread = begun(threads).done()
     thread.join(LONG)
     assert not thread.is_alive()
@@ -78,7 +78,7 @@ def test_who_has_waited_in_vain_goes(threads: ConnectionThreads, monkeypatch: py
 
 
 def test_nothing_is_lost_between_waiting_and_going(threads: ConnectionThreads, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(connection_threads, "_IDLE_SECONDS", 0.0005)
+    monkeypatch.setattr(threads_module, "_IDLE_SECONDS", 0.0005)
     done = threading.Semaphore(0)
     pause = threading.Event()
     for number in range(500):

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from vespa_client import Endpoint, fetch_endpoint_key, list_endpoints
-from vespa_client.console import find_endpoint
+from vespa_client.account.console import find_endpoint
 from vespa_client.errors import (
     AuthenticationError,
     ConfigurationError,

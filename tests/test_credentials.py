@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from vespa_client import VastClient, list_endpoints
-from vespa_client.client import open_console
-from vespa_client.credentials import AccountKey, account_keys, find_account, key_files
+from vespa_client.account.account_keys import AccountKey, account_keys, key_files
+from vespa_client.account.lookup import find_account, open_console
 from vespa_client.errors import AuthenticationError, ConfigurationError, ConsoleBusy, KeyFileUnusable
 from vespa_client.sandbox import Sandbox
-from vespa_client.settings import Settings, resolve
+from vespa_client.settings.table import Settings, resolve
 
 MARKED = "marked-key-0123456789"
 posix = pytest.mark.skipif(os.name != "posix", reason="file modes are POSIX's")

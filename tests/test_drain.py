@@ -50,7 +50,7 @@ def wait_until_refused(url: str) -> None:
 def test_a_client_that_reads_nothing_is_ended_too(
     start_proxy: StartProxy, worker: RawWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vespa_client.server._JOIN_SECONDS", SHORT)
+    monkeypatch.setattr("vespa_client.server.connections._JOIN_SECONDS", SHORT)
     proxy = start_proxy(idle_timeout=600)
     with connect(proxy.url) as client:
         peer = begun(client, worker, WITH_LENGTH.replace(b"1000", b"1000000000"))

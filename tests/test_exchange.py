@@ -179,7 +179,7 @@ def test_a_connection_that_had_gone_stale_is_replaced_without_a_word(
     client: Peer, worker: RawWorker, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # As it is while the news of the worker's close is still on its way: loopback is too fast for that.
-    monkeypatch.setattr("vespa_client.connection.OwnBytes.is_usable", lambda connection: True)
+    monkeypatch.setattr("vespa_client.outbound.connection.Connection.is_usable", lambda connection: True)
     swap(client, worker, post(b'{"n": 1}'), answer(b"first"))
     received, got = swap(client, worker, post(b'{"n": 2}'), answer(b"second"))
     assert (got.status, got.body) == (200, b"second")

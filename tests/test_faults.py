@@ -17,10 +17,10 @@ from typing import NamedTuple
 import pytest
 
 from vespa_client import VastClient
-from vespa_client.lifeline import Lifeline
+from vespa_client.net.lifeline import Lifeline
+from vespa_client.outbound.call import TimeLimits
+from vespa_client.routing.warmup import Warmup
 from vespa_client.sandbox import Sandbox
-from vespa_client.transport import TimeLimits
-from vespa_client.warmup import Warmup
 
 from .faults import (
     BEFORE,
@@ -174,7 +174,7 @@ WORKER: dict[str, Row] = {
         BEFORE: passed_by("TLS failed"),
         SENDING: lost("it hung up without an answer"),
         WAITING: lost("it hung up without an answer"),
-        IN_HEAD: lost("its answer is not HTTP: The connection ended inside the head"),
+        IN_HEAD: lost("its answer is not HTTP: the connection ended inside the head"),
         CHUNKED: cut("its answer broke off inside the chunked body"),
         LENGTH: cut("its answer broke off, 22 bytes short"),
         UNTIL_CLOSE: whole(),  # under TLS with its goodbye: that is this body's end
@@ -212,9 +212,9 @@ WORKER: dict[str, Row] = {
     },
     HUGE: {
         BEFORE: passed_by("TLS failed"),
-        SENDING: lost("its answer is not HTTP: The head is longer than 65536 bytes"),
-        WAITING: lost("its answer is not HTTP: The head is longer than 65536 bytes"),
-        IN_HEAD: lost("its answer is not HTTP: The head is longer than 65536 bytes"),
+        SENDING: lost("its answer is not HTTP: the head is longer than 65536 bytes"),
+        WAITING: lost("its answer is not HTTP: the head is longer than 65536 bytes"),
+        IN_HEAD: lost("its answer is not HTTP: the head is longer than 65536 bytes"),
         CHUNKED: cut("its answer broke off: a"),
         LENGTH: ANY_BYTES,
         UNTIL_CLOSE: ANY_BYTES,
@@ -346,8 +346,8 @@ AUTOSCALER: dict[str, Row] = {
     HUGE: {
         BEFORE: ridden_out(UNREACHED + "TLS failed"),
         SENDING: ONE_WRITE,
-        WAITING: ridden_out(UNREACHED + "its answer is not HTTP: The head is longer than 65536 bytes"),
-        IN_HEAD: ridden_out(UNREACHED + "its answer is not HTTP: The head is longer than 65536 bytes"),
+        WAITING: ridden_out(UNREACHED + "its answer is not HTTP: the head is longer than 65536 bytes"),
+        IN_HEAD: ridden_out(UNREACHED + "its answer is not HTTP: the head is longer than 65536 bytes"),
         CHUNKED: ridden_out(UNREACHED + "its answer broke off"),
         LENGTH: ANY_BYTES,
         UNTIL_CLOSE: ANY_BYTES,
@@ -478,8 +478,8 @@ CONSOLE: dict[str, Row] = {
     HUGE: {
         BEFORE: said("reached: TLS failed", tries=0),
         SENDING: ONE_WRITE,
-        WAITING: said("reached: its answer is not HTTP: The head is longer than 65536 bytes"),
-        IN_HEAD: said("reached: its answer is not HTTP: The head is longer than 65536 bytes"),
+        WAITING: said("reached: its answer is not HTTP: the head is longer than 65536 bytes"),
+        IN_HEAD: said("reached: its answer is not HTTP: the head is longer than 65536 bytes"),
         CHUNKED: said("reached: its answer broke off"),
         LENGTH: ANY_BYTES,
         UNTIL_CLOSE: ANY_BYTES,
@@ -592,9 +592,9 @@ def limits_for(fault: str) -> dict[str, float]:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pauses are short: virtual time for what is not about time."""
-    monkeypatch.setattr("vespa_client.autoscaler._FIRST_PAUSE", 0.02)
-    monkeypatch.setattr("vespa_client.exchange._FIRST_PAUSE", 0.02)
-    monkeypatch.setattr("vespa_client.worker._DEAD_SECONDS", 0.0)
+    monkeypatch.setattr("vespa_client.routing.autoscaler._FIRST_PAUSE", 0.02)
+    monkeypatch.setattr("vespa_client.routing.exchange._FIRST_PAUSE", 0.02)
+    monkeypatch.setattr("vespa_client.routing.workers._DEAD_SECONDS", 0.0)
 
 
 @pytest.fixture
@@ -677,7 +677,7 @@ def test_an_autoscaler_that_fails(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     limits = limits_for(fault)["timeout"]
-    monkeypatch.setattr("vespa_client.autoscaler._LIMITS", TimeLimits(limits, limits, limits))
+    monkeypatch.setattr("vespa_client.routing.autoscaler._LIMITS", TimeLimits(limits, limits, limits))
     ca_file = str(authority.pem_file(tmp_path))
     sandbox.worker.answer_with(200, b"served", times=None)
     with (
@@ -721,9 +721,9 @@ def test_a_console_that_fails(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     limits = limits_for(fault)["timeout"]
-    monkeypatch.setattr("vespa_client.console._LIMITS", TimeLimits(limits, limits, limits))
-    monkeypatch.setattr("vespa_client.keyring._FIRST_PAUSE", 0.0)
-    monkeypatch.setattr("vespa_client.keyring._FRESH_SECONDS", 0.0)
+    monkeypatch.setattr("vespa_client.account.console._LIMITS", TimeLimits(limits, limits, limits))
+    monkeypatch.setattr("vespa_client.account.endpoint_key._FIRST_PAUSE", 0.0)
+    monkeypatch.setattr("vespa_client.account.endpoint_key._FRESH_SECONDS", 0.0)
     ca_file = str(authority.pem_file(tmp_path))
     endpoint = sandbox.endpoints[0]
     sandbox.worker.answer_with(200, b"served", times=None)

@@ -6,10 +6,10 @@ import socket
 
 import pytest
 
-from vespa_client.lifeline import Lifeline
-from vespa_client.reply import Reply
+from vespa_client.net.lifeline import Lifeline
+from vespa_client.net.tcp import dial
 from vespa_client.sandbox import Sandbox
-from vespa_client.tcp import dial
+from vespa_client.server.answer_writer import AnswerWriter
 
 from .conftest import SHORT
 from .raw_worker import CHUNKED, Peer, RawWorker, chunk, get, only_worker, post, raw_client
@@ -86,7 +86,7 @@ def test_an_assignment_to_port_0_is_a_502(sandbox: Sandbox, client: Peer, monkey
         ports.append(port)
         return dial(host, autoscaler, seconds, lifeline)
 
-    monkeypatch.setattr("vespa_client.connection.dial", dial_noting)
+    monkeypatch.setattr("vespa_client.outbound.connection.dial", dial_noting)
     sandbox.autoscaler.answer_with(200, _ASSIGNMENT % ('"http://127.0.0.1:0"', "1"))
     client.send(post())
     refusal = client.message()
@@ -132,10 +132,10 @@ def test_a_client_is_not_probed_behind_the_end_of_its_event_stream() -> None:
         client = Peer(socket.create_connection(listener.getsockname()))
         ours, _ = listener.accept()
     with ours, client:
-        reply = Reply(ours, keep_alive=True)
-        reply.begin(200, "OK", _EVENTS, None, b"data: 1\n\n")
-        reply.end()
+        writer = AnswerWriter(ours)
+        writer.begin(200, "OK", _EVENTS, None, b"data: 1\n\n")
+        writer.end()
         client.head()
         client.until(chunk(b""))
-        reply.probe()
+        writer.probe()
         assert client.is_silent(SHORT)

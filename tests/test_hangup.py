@@ -14,10 +14,11 @@ from typing import Any
 
 import pytest
 
-from vespa_client import ears, hangup
-from vespa_client.ears import Ears
-from vespa_client.hangup import HangupWatcher
-from vespa_client.lifeline import TICK, ClientGone, Lifeline
+from vespa_client.net import pollers
+from vespa_client.net.lifeline import TICK, ClientGone, Lifeline
+from vespa_client.net.pollers import Poller
+from vespa_client.server import hangup
+from vespa_client.server.hangup import HangupWatcher
 
 from .conftest import LONG, SHORT
 
@@ -27,18 +28,19 @@ on_linux = pytest.mark.skipif(sys.platform != "linux", reason="other systems don
 CUT = Lifeline.cut
 
 
-class CountingEars:
+class CountingPoller:
     """Counts how often a thread has come back from its ``wait``."""
 
-    def __init__(self, ears: Ears) -> None:
-        self._ears = ears
-        self.hear_ends_alone = ears.hear_ends_alone
-        self.add, self.remove, self.close = ears.add, ears.remove, ears.close
+    def __init__(self, poller: Poller) -> None:
+        self._poller = poller
+        self.hears_ends_alone = not isinstance(poller, pollers.ReadPoller)
+        self.open, self.begin, self.end, self.close = poller.open, poller.begin, poller.end, poller.close
+        self.confirm, self.stop = poller.confirm, poller.stop
         self.counted = threading.Condition()
         self.wakeups = 0
 
     def wait(self, seconds: float | None) -> set[int]:
-        ready = self._ears.wait(seconds)
+        ready = self._poller.wait(seconds)
         with self.counted:
             self.wakeups += 1
             self.counted.notify_all()
@@ -83,13 +85,13 @@ class Connection:
         self.sock.close()
 
 
-@pytest.fixture(params=["EndEars", "ReadEars"])
+@pytest.fixture(params=["EndPoller", "ReadPoller"])
 def watcher(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[HangupWatcher]:
     """A watcher that listens, in each way there is. Its thread must be gone when it has stopped."""
-    kind = getattr(ears, request.param, None)
+    kind = getattr(pollers, request.param, None)
     if kind is None:
         pytest.skip("Linux alone tells of ends")
-    monkeypatch.setattr(hangup, "make_ears", lambda bell: CountingEars(kind(bell)))
+    monkeypatch.setattr(hangup, "make_poller", lambda bell: CountingPoller(kind(bell)))
     made = HangupWatcher()
     made.start()
     yield made
@@ -132,16 +134,16 @@ def watched(
     return watching(watcher, connection.sock, connection.lifeline, probe or connection.probe)
 
 
-def ears_of(watcher: HangupWatcher) -> CountingEars:
-    found: Any = watcher._ears
-    assert isinstance(found, CountingEars)
+def poller_of(watcher: HangupWatcher) -> CountingPoller:
+    found: Any = watcher._poller
+    assert isinstance(found, CountingPoller)
     return found
 
 
 def wait_until_heard(watcher: HangupWatcher) -> None:
     """Wait until what a client has sent has been looked at, if such is looked at."""
-    if not ears_of(watcher).hear_ends_alone:
-        assert ears_of(watcher).wait_for_more(2, LONG)
+    if not poller_of(watcher).hears_ends_alone:
+        assert poller_of(watcher).wait_for_more(2, LONG)
 
 
 # Leaving
@@ -282,7 +284,7 @@ def test_an_end_that_came_before_its_request_is_heard_with_it(
     watch.begin(first, lambda: True)
     connection.client.sendall(b"GET /second")
     connection.client.shutdown(socket.SHUT_WR)
-    assert ears_of(watcher).wait_for_more(2, LONG)
+    assert poller_of(watcher).wait_for_more(2, LONG)
     watch.end()
     watch.begin(connection.lifeline, connection.probe)
     assert connection.has_left()
@@ -298,10 +300,10 @@ def test_an_end_between_two_requests_is_heard_with_the_second(
     watch = watcher.watch(connection.sock)
     watch.begin(Lifeline(), lambda: True)
     watch.end()
-    before = ears_of(watcher).wakeups
+    before = poller_of(watcher).wakeups
     connection.client.close()
-    if ears_of(watcher).hear_ends_alone:
-        assert ears_of(watcher).wait_for_more(1, LONG, since=before)
+    if poller_of(watcher).hears_ends_alone:
+        assert poller_of(watcher).wait_for_more(1, LONG, since=before)
     watch.begin(connection.lifeline, connection.probe)
     assert connection.has_left()
     watch.end()
@@ -326,7 +328,7 @@ def test_a_client_that_closed_its_sending_half_is_asked_and_stays_if_it_may(
         assert connection.probes.acquire(timeout=LONG)
         assert connection.client.recv(100) == b"are you there?"
         # Looked at again and again, and asked once.
-        assert ears_of(watcher).wait_for_more(3, LONG)
+        assert poller_of(watcher).wait_for_more(3, LONG)
         assert not connection.probes.acquire(blocking=False)
         assert not connection.lifeline.is_cut
 
@@ -370,7 +372,7 @@ def test_nothing_to_hear_costs_nothing(watcher: HangupWatcher, connect: Callable
     with contextlib.ExitStack() as stack:
         for connection in connections:
             stack.enter_context(watched(watcher, connection))
-        assert not ears_of(watcher).wait_for_more(2, SHORT)
+        assert not poller_of(watcher).wait_for_more(2, SHORT)
 
 
 @pytest.mark.parametrize("what", ["bytes that wait", "a closed half", "a lifeline that is cut"])
@@ -378,7 +380,7 @@ def test_a_socket_that_stays_readable_is_looked_at_now_and_then(
     watcher: HangupWatcher, connect: Callable[[], Connection], what: str
 ) -> None:
     connection = connect()
-    if what == "bytes that wait" and ears_of(watcher).hear_ends_alone:
+    if what == "bytes that wait" and poller_of(watcher).hears_ends_alone:
         pytest.skip("bytes aren't heard")
     with watched(watcher, connection, probe=lambda: True):
         if what == "bytes that wait":
@@ -387,9 +389,9 @@ def test_a_socket_that_stays_readable_is_looked_at_now_and_then(
             connection.client.shutdown(socket.SHUT_WR)
         if what == "a lifeline that is cut":
             connection.lifeline.cut()
-        assert ears_of(watcher).wait_for_more(2, LONG)
+        assert poller_of(watcher).wait_for_more(2, LONG)
         started = time.monotonic()
-        assert ears_of(watcher).wait_for_more(4, LONG)
+        assert poller_of(watcher).wait_for_more(4, LONG)
         # Four ticks; a thread that spins comes back at once. More time is a busy machine's doing.
         assert time.monotonic() - started > 3 * TICK * 0.9
 
@@ -412,7 +414,7 @@ def test_thousands_are_watched_and_those_that_leave_are_told_apart(watcher: Hang
         for number in leaving:
             with pytest.raises(ClientGone):
                 lifelines[number].wait(LONG)
-        assert ears_of(watcher).wait_for_more(2, LONG)
+        assert poller_of(watcher).wait_for_more(2, LONG)
         assert {number for number, lifeline in enumerate(lifelines) if lifeline.is_cut} == leaving
 
 

@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vespa_client.headers import COST_HEADER, ERROR_HEADER, answer_fields, field_value, held_back
-from vespa_client.headers import worker_fields as fields_for_a_worker
-from vespa_client.http1 import Fields
+from vespa_client.http1.fields import Fields, field_value
+from vespa_client.http1.forwarding import COST_HEADER, ERROR_HEADER, answer_fields, held_back
+from vespa_client.http1.forwarding import worker_fields as fields_for_a_worker
 
 some = settings(max_examples=200, deadline=None)
 

@@ -12,9 +12,9 @@ import openai
 import pytest
 
 from vespa_client import VastClient
-from vespa_client.reply import Reply
+from vespa_client.net.timed_socket import TimedSocket
 from vespa_client.sandbox import Sandbox
-from vespa_client.timed_socket import TimedSocket
+from vespa_client.server.answer_writer import AnswerWriter
 
 from .conftest import LONG, SHORT
 from .faults import Log, proxy_log
@@ -219,7 +219,7 @@ def test_whoever_takes_nothing_holds_no_beat_up() -> None:
             while True:
                 near.send(b"x" * 65536)
         near.settimeout(LONG)
-        reply = Reply(TimedSocket(near))
+        reply = AnswerWriter(TimedSocket(near))
         reply.beat()
         assert not reply.started
         while not reply.started:

@@ -9,24 +9,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vespa_client.http1 import (
-    CHUNKED,
+from vespa_client.http1.fields import Fields, list_items
+from vespa_client.http1.framing import CHUNKED, NO_BODY, UNTIL_CLOSE, Framing, keeps_alive, request_framing, response_framing
+from vespa_client.http1.heads import (
     MAX_FIELDS,
-    NO_BODY,
-    UNTIL_CLOSE,
-    Fields,
-    Framing,
-    MessageError,
     RequestHead,
     ResponseHead,
-    keeps_alive,
-    list_items,
     parse_request_head,
     parse_response_head,
-    request_framing,
     request_hosts,
-    response_framing,
 )
+from vespa_client.http1.malformed import MessageError
 
 some = settings(max_examples=200, deadline=None)
 

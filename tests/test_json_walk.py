@@ -10,9 +10,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from vespa_client import VastClient, envelope
+from vespa_client import VastClient
 from vespa_client.errors import BadRequest
-from vespa_client.json_walk import MAX_DEPTH, walk
+from vespa_client.payload import json_body
+from vespa_client.payload.json_walk import MAX_DEPTH, walk
 from vespa_client.sandbox import Sandbox
 
 from .conftest import LONG
@@ -102,7 +103,7 @@ def walked(text: str) -> bool | str:
 def decoded(text: str) -> bool | str:
     """The same by the standard library's decoder, as smaller bodies are checked."""
     try:
-        parsed = envelope._DECODER.decode(text)
+        parsed = json_body._DECODER.decode(text)
     except (json.JSONDecodeError, BadRequest):
         return NONE
     return isinstance(parsed, dict) and parsed.get("stream") is True
@@ -149,20 +150,20 @@ def test_how_deep_it_goes_has_a_limit(opening: str, closing: str) -> None:
     assert not walk("[" + ",".join(["[[]]"] * (2 * MAX_DEPTH)) + "]")
 
 
-BRACKETS = b'["' + b"x" * (2 << 20) + b'",' + b"[]," * (2 * envelope._MANY)
+BRACKETS = b'["' + b"x" * (2 << 20) + b'",' + b"[]," * (2 * json_body._MANY)
 """A body of some megabytes, and more values than are decoded in one go."""
 
 
 def test_brackets_are_many_values() -> None:
-    assert len(BRACKETS) > envelope._LARGE
-    assert BRACKETS.count(b"[") > envelope._MANY
+    assert len(BRACKETS) > json_body._LARGE
+    assert BRACKETS.count(b"[") > json_body._MANY
 
 
 def test_others_are_answered_while_a_large_bad_body_is_checked(
     start_proxy: Callable[..., VastClient], sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     being_checked = threading.Event()
-    has_many = envelope._has_many
+    has_many = json_body._has_many
 
     def look(text: str, sign: str) -> bool:
         found = has_many(text, sign)
@@ -170,7 +171,7 @@ def test_others_are_answered_while_a_large_bad_body_is_checked(
             being_checked.set()
         return found
 
-    monkeypatch.setattr(envelope, "_has_many", look)
+    monkeypatch.setattr(json_body, "_has_many", look)
     proxy = start_proxy()
     with connect(proxy.url) as other, connect(proxy.url) as bad:
         # Each has its thread, and the way to the worker is open.

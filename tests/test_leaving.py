@@ -287,7 +287,7 @@ def test_a_half_closed_client_keeps_its_event_stream_and_is_asked_by_a_comment(s
 def test_a_half_closed_client_that_goes_later_is_heard_then(
     scene: Scene, client: Peer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vespa_client.hangup._PROBE_SECONDS", 0.1)
+    monkeypatch.setattr("vespa_client.server.hangup._PROBE_SECONDS", 0.1)
     client.send(post())
     peer, _ = scene.worker.request()
     client.end_of_sending()

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from vespa_client.lifeline import ClientGone, Lifeline
+from vespa_client.net.lifeline import ClientGone, Lifeline
 
 from .conftest import LONG, SHORT
 from .tls_material import Authority

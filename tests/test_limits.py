@@ -65,8 +65,8 @@ def test_a_page_that_is_turned_away_can_read_why(start_proxy: StartProxy) -> Non
 
 
 def test_a_crowd_above_the_limit_is_closed_without_a_word(start_proxy: StartProxy, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("vespa_client.server._MOST_TURNED_AWAY", 2)
-    monkeypatch.setattr("vespa_client.inbound._LINGER_SECONDS", LONG)
+    monkeypatch.setattr("vespa_client.server.connections._MOST_TURNED_AWAY", 2)
+    monkeypatch.setattr("vespa_client.server.handler._LINGER_SECONDS", LONG)
     proxy = start_proxy(max_connections=1)
     with connect(proxy.url) as first, contextlib.ExitStack() as crowd:
         first.send(get(method="OPTIONS"))
@@ -93,8 +93,8 @@ def test_a_crowd_above_the_limit_is_closed_without_a_word(start_proxy: StartProx
 def test_a_crowd_that_stays_behind_its_refusal_is_closed_at_once(
     start_proxy: StartProxy, worker: RawWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vespa_client.server._MOST_LEAVING", 2)
-    monkeypatch.setattr("vespa_client.inbound._LINGER_SECONDS", LONG)
+    monkeypatch.setattr("vespa_client.server.connections._MOST_LEAVING", 2)
+    monkeypatch.setattr("vespa_client.server.handler._LINGER_SECONDS", LONG)
     proxy = start_proxy()
     server = proxy._server
     assert server is not None
@@ -104,9 +104,12 @@ def test_a_crowd_that_stays_behind_its_refusal_is_closed_at_once(
             client.send(b"nonsense\r\n\r\n")
             assert client.message().status == 400
             assert client.rest() == b""
-        with server._changed:
+        connections = server._connections
+        with connections._changed:
             # Each that is waited for is a thread.
-            assert server._changed.wait_for(lambda: len(server._connections) == 2, LONG / 2), len(server._connections)
+            assert server._connections._changed.wait_for(lambda: len(server._connections._open) == 2, LONG / 2), len(
+                server._connections._open
+            )
         with connect(proxy.url) as served:
             assert swap(served, worker, post(), answer(b"served"))[1].body == b"served"
 

@@ -8,7 +8,8 @@ import json
 
 import pytest
 
-from vespa_client import VastClient, connection
+from vespa_client import VastClient
+from vespa_client.outbound import connection
 from vespa_client.sandbox import Sandbox
 
 from .raw_worker import Peer, RawWorker, answer, background, get, only_worker, post, raw_client, swap

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from vespa_client import pace
-from vespa_client.pace import Pace
+from vespa_client.outbound import pacing
+from vespa_client.outbound.pacing import Pacing
 
 
 class Clock:
@@ -29,43 +29,43 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(pace, "time", SimpleNamespace(monotonic=clock.monotonic, sleep=clock.sleep))
-    monkeypatch.setattr(pace, "_CAN_PAUSE", True)
+    monkeypatch.setattr(pacing, "time", SimpleNamespace(monotonic=clock.monotonic, sleep=clock.sleep))
+    monkeypatch.setattr(pacing, "_CAN_PAUSE", True)
     return clock
 
 
-def pauses(clock: Clock, kept: Pace, pieces: int, seconds: float, size: int = 100) -> int:
+def pauses(clock: Clock, kept: Pacing, pieces: int, seconds: float, size: int = 100) -> int:
     """How many pauses so many pieces bring, each after so many seconds."""
     before = clock.pauses
     for _ in range(pieces):
         clock.now += seconds
-        kept.keep(size)
+        kept.pause_after(size)
     return clock.pauses - before
 
 
 def test_tokens_are_never_paused(clock: Clock) -> None:
-    assert pauses(clock, Pace(), 10_000, 0.001) == 0
+    assert pauses(clock, Pacing(), 10_000, 0.001) == 0
 
 
 def test_a_crowd_of_small_pieces_gathers(clock: Clock) -> None:
-    kept = Pace()
+    kept = Pacing()
     assert pauses(clock, kept, 63, 0.000_007) == 0
     assert pauses(clock, kept, 64, 0.000_007) == 64
 
 
 def test_large_pieces_are_passed_on_at_once(clock: Clock) -> None:
-    assert pauses(clock, Pace(), 10_000, 0.000_007, size=65_536) == 0
+    assert pauses(clock, Pacing(), 10_000, 0.000_007, size=65_536) == 0
 
 
 def test_behind_a_crowd_the_pace_is_looked_at_again(clock: Clock) -> None:
-    kept = Pace()
+    kept = Pacing()
     pauses(clock, kept, 100, 0.000_007)
     pauses(clock, kept, 64, 0.01)
     assert pauses(clock, kept, 1000, 0.01) == 0
 
 
 def test_a_few_pieces_at_once_are_no_crowd(clock: Clock) -> None:
-    kept = Pace()
+    kept = Pacing()
     for _ in range(100):
         assert pauses(clock, kept, 20, 0.000_001) == 0
         clock.now += 0.05

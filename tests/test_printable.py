@@ -7,8 +7,8 @@ import logging
 
 import pytest
 
-from vespa_client.log import PrintableLog, log
-from vespa_client.printable import printable
+from vespa_client.journal.log import PrintableLog, log
+from vespa_client.journal.printable import printable
 
 FORGERIES = [
     "\n12:00:00 INFO #2 GET / -> 200",

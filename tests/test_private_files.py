@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from vespa_client.private_files import read_private, write_private
+from vespa_client.outbound.private_files import read_private, write_private
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="Windows has no modes of files")
 

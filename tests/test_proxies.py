@@ -18,7 +18,7 @@ from tests.conftest import LONG
 from tests.outbound_proxy import OutboundProxy
 from tests.tls_material import Authority
 from vespa_client import ConfigurationError, NetworkError, VastClient
-from vespa_client.proxies import OutboundProxies
+from vespa_client.outbound.proxies import OutboundProxies
 from vespa_client.sandbox import Request, Sandbox
 from vespa_client.sandbox.messages import ClientGone
 

@@ -26,11 +26,11 @@ import pytest
 
 import vespa_client
 from vespa_client import VastClient
-from vespa_client.cli import build_parser
+from vespa_client.command.arguments import build_parser
 from vespa_client.errors import VespaError
 from vespa_client.sandbox import Sandbox
 from vespa_client.sandbox.model import Model
-from vespa_client.settings import settings_table
+from vespa_client.settings.table import settings_table
 
 from . import javascript
 from .reference import README, with_tables
@@ -107,7 +107,7 @@ class Reader:
 def reader(sandbox: Sandbox, start_proxy: Callable[..., VastClient], own_home: Path, tmp_path: Path) -> Iterator[Reader]:
     """A clone whose commands take the sandbox for Vast.ai, and any free port for 8010."""
     patched = f"""\
-from vespa_client.settings import INSTANCES, Instance, settings_table
+from vespa_client.settings.table import INSTANCES, Instance, settings_table
 INSTANCES["prod"] = Instance({sandbox.console_url!r}, {sandbox.autoscaler_url!r})
 settings_table()["port"].default = 0
 """

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from vespa_client.record import Record
+from vespa_client.journal.record import Record
 
 
 def test_a_request_that_went_well_is_one_short_line() -> None:

@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from vespa_client import VastClient, list_endpoints
-from vespa_client.redaction import Redaction
+from vespa_client.journal.redaction import Redaction
 from vespa_client.sandbox import Request, Sandbox
 
 from .conftest import LONG

@@ -9,8 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vespa_client.errors import BadRequest, BodyTooLarge, MethodNotAllowed, NotFound, UnsupportedBody
-from vespa_client.http1 import CHUNKED, NO_BODY, Framing, RequestHead
-from vespa_client.request import METHODS, ClientRequest, check_head, read_cost
+from vespa_client.http1.framing import CHUNKED, NO_BODY, Framing
+from vespa_client.http1.heads import RequestHead
+from vespa_client.payload.cost import read_cost
+from vespa_client.payload.worker_request import WorkerRequest
+from vespa_client.server.request_head import METHODS, check_head
 
 MAX_BODY = 1000
 
@@ -140,29 +143,29 @@ def test_a_bad_cost_is_said_before_the_body_is_read() -> None:
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH"])
 def test_a_request_with_a_body_has_it_as_its_payload(method: str) -> None:
     fields = [("Content-Type", "text/plain"), ("A", "1"), ("A", "2")]
-    asked = ClientRequest.read(head(method, "/v1/x?y", *fields), "2.50", bytearray(b' {"a": 1.0} '))
-    assert asked == ClientRequest(method, "/v1/x?y", fields, "2.50", b' {"a": 1.0} ', streams=False)
-    assert ClientRequest.read(head(method), "1.0", b"").payload == b"{}"
+    asked = WorkerRequest.read(head(method, "/v1/x?y", *fields), "2.50", bytearray(b' {"a": 1.0} '))
+    assert asked == WorkerRequest(method, "/v1/x?y", fields, "2.50", b' {"a": 1.0} ', streams=False)
+    assert WorkerRequest.read(head(method), "1.0", b"").payload == b"{}"
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "DELETE"])
 def test_a_request_for_the_query_has_no_payload_and_may_not_bring_one(method: str) -> None:
-    assert ClientRequest.read(head(method), "1.0", b"").payload == b""
+    assert WorkerRequest.read(head(method), "1.0", b"").payload == b""
     with pytest.raises(BadRequest) as problem:
-        ClientRequest.read(head(method), "1.0", b"{}")
+        WorkerRequest.read(head(method), "1.0", b"{}")
     assert method in problem.value.message
 
 
 def test_a_request_knows_whether_it_asks_for_a_stream() -> None:
-    assert ClientRequest.read(head(), "1", b'{"stream": true}').streams
-    assert not ClientRequest.read(head(), "1", b'{"stream": false}').streams
-    assert not ClientRequest.read(head("GET"), "1", b"").streams
+    assert WorkerRequest.read(head(), "1", b'{"stream": true}').streams
+    assert not WorkerRequest.read(head(), "1", b'{"stream": false}').streams
+    assert not WorkerRequest.read(head("GET"), "1", b"").streams
 
 
 def test_the_types_of_the_head_say_what_kind_of_error_a_body_is() -> None:
     with pytest.raises(UnsupportedBody):
-        ClientRequest.read(head("POST", "/", ("content-TYPE", "multipart/form-data; boundary=b")), "1", b"--b")
+        WorkerRequest.read(head("POST", "/", ("content-TYPE", "multipart/form-data; boundary=b")), "1", b"--b")
     with pytest.raises(UnsupportedBody):
-        ClientRequest.read(head("POST", "/", ("CONTENT-encoding", "gzip")), "1", b"{}")
+        WorkerRequest.read(head("POST", "/", ("CONTENT-encoding", "gzip")), "1", b"{}")
     with pytest.raises(BadRequest):
-        ClientRequest.read(head("POST", "/"), "1", b"--b")
+        WorkerRequest.read(head("POST", "/"), "1", b"--b")

@@ -19,8 +19,8 @@ from tests.outbound_proxy import OutboundProxy
 from tests.programs import environment
 from tests.raw_worker import connect
 from vespa_client import AuthenticationError, VastClient
-from vespa_client.autoscaler import Assignment
-from vespa_client.envelope import AUTH_FIELDS, wrap
+from vespa_client.payload.envelope import AUTH_FIELDS, wrap
+from vespa_client.routing.autoscaler import Assignment
 from vespa_client.sandbox import Sandbox
 
 PROXY_KEY = "marked-proxy-key-77aa"

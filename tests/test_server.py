@@ -12,10 +12,10 @@ import pytest
 
 from vespa_client import VastClient
 from vespa_client.errors import PortTaken
-from vespa_client.hangup import HangupWatcher
-from vespa_client.lifeline import Lifeline
+from vespa_client.net.lifeline import Lifeline
 from vespa_client.sandbox import Sandbox
 from vespa_client.sandbox.messages import Answer
+from vespa_client.server.hangup import HangupWatcher
 
 from .conftest import LONG
 from .raw_worker import Peer, RawWorker, answer, background, chunk, connect, get, only_worker, post, raw_client, swap

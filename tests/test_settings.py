@@ -10,8 +10,8 @@ from typing import Any, get_type_hints
 import pytest
 
 from vespa_client.errors import ConfigurationError
-from vespa_client.setting_keywords import SettingKeywords
-from vespa_client.settings import INSTANCES, Settings, replaced, resolve, settings_table
+from vespa_client.settings.keywords import SettingKeywords
+from vespa_client.settings.table import INSTANCES, Settings, replaced, resolve, settings_table
 
 NOTHING: Mapping[str, str] = {}
 MARKED = "marked-key-0123456789"

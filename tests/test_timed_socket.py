@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.tls_material import Authority
-from vespa_client import timed_socket
-from vespa_client.timed_socket import TimedSocket
+from vespa_client.net import timed_socket
+from vespa_client.net.timed_socket import TimedSocket
 
 from .conftest import LONG, SHORT
 from .raw_worker import background

@@ -20,10 +20,10 @@ from tests.raw_worker import connect, get
 from tests.tls_material import Authority
 from vespa_client import ConfigurationError, VastClient, fetch_endpoint_key, list_endpoints
 from vespa_client.errors import ConsoleError, NetworkError
-from vespa_client.lifeline import ClientGone, Lifeline
+from vespa_client.net.lifeline import ClientGone, Lifeline
+from vespa_client.outbound.trust import ROOT_PATH, Trust, cache_directory
 from vespa_client.sandbox import Answer, Request, Sandbox
-from vespa_client.settings import settings_table
-from vespa_client.trust import ROOT_PATH, Trust, cache_directory
+from vespa_client.settings.table import settings_table
 
 MODELS = "/v1/models"
 
@@ -218,7 +218,7 @@ def test_a_bad_certificate_has_the_console_asked_once_a_minute_at_most(vast: Aut
 
 def test_a_wrong_root_is_asked_for_again_after_a_minute(vast: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1000.0
-    monkeypatch.setattr("vespa_client.trust.time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr("vespa_client.outbound.trust.time", SimpleNamespace(monotonic=lambda: now))
     fetched: list[float] = []
 
     def fetch(lifeline: Lifeline) -> bytes:
@@ -234,7 +234,7 @@ def test_a_wrong_root_is_asked_for_again_after_a_minute(vast: Authority, monkeyp
 
 def test_renew_says_whether_another_root_came(vast: Authority, stranger: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
-    monkeypatch.setattr("vespa_client.trust.time", SimpleNamespace(monotonic=lambda: now))
+    monkeypatch.setattr("vespa_client.outbound.trust.time", SimpleNamespace(monotonic=lambda: now))
     roots = iter([vast.pem, vast.pem, stranger.pem])
     trust = Trust("https://console.invalid", lambda lifeline: next(roots))
     trust.ready(Lifeline())

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from vespa_client import VastClient
+from vespa_client.outbound.trust import ROOT_PATH, cache_directory
 from vespa_client.sandbox import Sandbox
-from vespa_client.trust import ROOT_PATH, cache_directory
 
 from .conftest import LONG, SHORT, wait_until
 from .faults import Front
@@ -69,9 +69,9 @@ def is_kept(proxy: VastClient, port: int) -> bool:
     """Whether an idle connection to that port waits for a request to console or autoscaler."""
     server = proxy._server
     assert server is not None
-    transport = server._service.runner._autoscaler._transport  # type: ignore[attr-defined]
-    queues = [queue for known in transport._kept._queues if (queue := known())]
-    return any(kept.connection.port == port for queue in queues for kept in queue._kept)
+    transport = server._service.endpoint._autoscaler._transport  # type: ignore[attr-defined]
+    queues = [queue for known in transport._idle._queues if (queue := known())]
+    return any(idle.connection.port == port for queue in queues for idle in queue._idle)
 
 
 @pytest.mark.parametrize("secure", [True, False])
@@ -113,7 +113,7 @@ def test_a_connection_that_was_made_ahead_stays_for_the_first_request(
     start_proxy: StartProxy, authority: Authority, sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Those that are idle are looked at from time to time, and TLS 1.3's tickets lie unread on this one.
-    monkeypatch.setattr("vespa_client.kept._SWEEP_SECONDS", 0.0)
+    monkeypatch.setattr("vespa_client.outbound.idle._SWEEP_SECONDS", 0.0)
     sandbox.worker.answer_with(200, b"served", times=None)
     with Front(authority, lambda message: answer(assignment_for(sandbox, message))) as front:
         proxy = start_proxy(autoscaler_url=front.url, ca_file=str(authority.pem_file(tmp_path)))
@@ -153,11 +153,11 @@ def test_a_name_that_is_looked_up_for_ever_holds_no_end_up(
         is_over.wait(LONG)
         raise socket.gaierror(socket.EAI_NONAME, "no such name")
 
-    monkeypatch.setattr("vespa_client.warmup._JOIN_SECONDS", SHORT)
+    monkeypatch.setattr("vespa_client.routing.warmup._JOIN_SECONDS", SHORT)
     proxy = start_proxy(autoscaler_url="http://autoscaler.test", api_key=sandbox.endpoints[0].api_key, port=0)
     proxy.stop()
     with monkeypatch.context() as patched:
-        patched.setattr("vespa_client.tcp.socket.getaddrinfo", look_up)
+        patched.setattr("vespa_client.net.tcp.socket.getaddrinfo", look_up)
         proxy.start()
         assert asked.wait(LONG)
         warmup = next(thread for thread in threading.enumerate() if thread.name == "vespa-warmup")

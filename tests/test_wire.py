@@ -13,9 +13,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vespa_client.http1 import MAX_HEAD, MessageError, parse_request_head, parse_response_head
-from vespa_client.timed_socket import TimedSocket
-from vespa_client.wire import SocketReader
+from vespa_client.http1.heads import MAX_HEAD, parse_request_head, parse_response_head
+from vespa_client.http1.malformed import MessageError
+from vespa_client.net.socket_reader import SocketReader
+from vespa_client.net.timed_socket import TimedSocket
 
 from .conftest import LONG, SHORT
 
