@@ -38,6 +38,10 @@ RANKS = """
     connection
     body tcp kept client_body
     reply request access proxies record failures
+    payload.cost_estimate payload.upload
+    payload.form payload.media
+    payload.multipart
+    payload
     chunks envelope headers wire
     http1 json_walk settings timed_socket
     setting_keywords
@@ -54,9 +58,26 @@ TYPE_CHECKING_PACKAGES = {"typing_extensions"}
 SAFE_SINCE = {"requests": (2, 33, 0), "urllib3": (2, 8, 0)}
 
 # What these say about bytes must be right without a socket, a clock or a file.
-PURE = ("access", "addresses", "chunks", "envelope", "errors", "headers", "http1", "json_walk", "request")
+PURE = (
+    "access",
+    "addresses",
+    "chunks",
+    "envelope",
+    "errors",
+    "headers",
+    "http1",
+    "json_walk",
+    "payload",
+    "payload.cost_estimate",
+    "payload.form",
+    "payload.media",
+    "payload.multipart",
+    "payload.upload",
+    "request",
+)
 PURE_IMPORTS = {
     "__future__",
+    "binascii",
     "codecs",
     "collections.abc",
     "dataclasses",
@@ -66,7 +87,9 @@ PURE_IMPORTS = {
     "json",
     "json.decoder",
     "json.encoder",
+    "math",
     "re",
+    "struct",
     "typing",
     "urllib.parse",
 }
