@@ -79,7 +79,7 @@ def _in_benchmarks(size: float, reference: float) -> float:
 def _number(value: Any, default: float) -> float:
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return default
     return number if math.isfinite(number) else default
 

@@ -215,7 +215,7 @@ def _values(parts: Iterable[Part], fields: Mapping[str, FileField], general_rule
             files += len(group)
         for member, value in members.items():
             if member in values:
-                raise BadRequest(f"The form's field {short(member)} would say once more what the name of a file is.")
+                raise BadRequest(f"The form says {short(member)} twice: as a field, and as the name of a file.")
             values[member] = value
     if files > MAX_FILES:
         raise TooManyFiles(f"The form has {files} files, and a request can have {MAX_FILES}.")
