@@ -5,9 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import os
-import time
-import tracemalloc
-from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 
@@ -16,7 +13,6 @@ import urllib3
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vespa_client.envelope import check_body, wrap
 from vespa_client.errors import BadRequest, FileTooLarge, TooManyFiles, UploadTooLarge
 from vespa_client.payload.media import FileBrief
 from vespa_client.payload.upload import (
@@ -339,54 +335,6 @@ def test_a_url_encoded_form_has_the_same_types() -> None:
 def test_json_by_the_wrong_name_stays_json(body: bytes, content_type: str) -> None:
     """``curl -d`` calls its JSON a form."""
     assert payload_of_upload(SPEECH, content_type, body) is None
-
-
-# What it costs, and what comes out
-
-
-def test_the_pieces_go_into_the_envelope_as_they_are() -> None:
-    assignment: Mapping[str, Any] = dict.fromkeys(("cost", "endpoint", "reqnum", "request_idx", "signature", "url"), "x")
-    payload = uploaded(SPEECH, ("file", ("a.mp3", os.urandom(5 << 20))), ("model", "m"))
-    before, _, after = wrap(b"", assignment)
-    sent = b"".join([before, *payload.pieces, after])
-    whole = b"".join(payload.pieces)
-    assert sent == b"".join(wrap(whole, assignment))
-    assert check_body(whole, "application/json").json is whole
-    assert json.loads(sent)["payload"]["model"] == "m"
-
-
-def test_a_file_is_held_once_more_and_no_second_time() -> None:
-    body, content_type = urllib3.encode_multipart_formdata({"file": ("a.mp3", os.urandom(16 << 20))})
-    tracemalloc.start()
-    try:
-        payload = payload_of_upload(SPEECH, content_type, body)
-        held, peak = tracemalloc.get_traced_memory()
-    finally:
-        tracemalloc.stop()
-    assert payload
-    assert held < 1.4 * len(body)
-    assert peak < 1.5 * len(body)
-
-
-def test_what_is_returned_holds_nothing_of_the_body() -> None:
-    body, content_type = urllib3.encode_multipart_formdata({"file": ("a.mp3", b"1" * 10_000), "model": "m"})
-    view = bytearray(body)
-    payload = payload_of_upload(SPEECH, content_type, view)
-    view.clear()  # a BufferError where something still looks at it
-    assert parsed(payload)["model"] == "m"
-
-
-def test_it_takes_time_by_the_size_alone() -> None:
-    def seconds(size: int) -> float:
-        body, content_type = urllib3.encode_multipart_formdata({"file": ("a.mp3", bytes(size))})
-        times = []
-        for _ in range(5):
-            begin = time.perf_counter()
-            payload_of_upload(SPEECH, content_type, body)
-            times.append(time.perf_counter() - begin)
-        return min(times)
-
-    assert seconds(16 << 20) < 8 * 16 * seconds(1 << 20)
 
 
 names = st.sampled_from(["file", "image", "image[]", "mask", "model", "n", "stream", "lora", "filename", "a[]", "source_video"])
