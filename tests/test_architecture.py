@@ -53,6 +53,7 @@ SAFE_SINCE = {"requests": (2, 33, 0), "urllib3": (2, 8, 0)}
 PURE = ("http1", "payload", "server.access", "net.addresses", "errors")
 PURE_IMPORTS = {
     "__future__",
+    "binascii",
     "codecs",
     "collections.abc",
     "dataclasses",
@@ -62,7 +63,9 @@ PURE_IMPORTS = {
     "json",
     "json.decoder",
     "json.encoder",
+    "math",
     "re",
+    "struct",
     "typing",
     "urllib.parse",
 }

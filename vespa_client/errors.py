@@ -21,6 +21,7 @@ __all__ = [
     "ConsoleError",
     "EndpointNotFound",
     "EndpointStopped",
+    "FileTooLarge",
     "ForbiddenOrigin",
     "KeyFileUnusable",
     "MethodNotAllowed",
@@ -32,9 +33,11 @@ __all__ = [
     "ProxyKeyMissing",
     "ShuttingDown",
     "TooManyConnections",
+    "TooManyFiles",
     "TwoFactorRequired",
     "UnknownHost",
     "UnsupportedBody",
+    "UploadTooLarge",
     "VespaError",
     "WorkerAnswerBroken",
     "WorkerError",
@@ -187,6 +190,24 @@ class BodyTooLarge(BadRequest):
 
     status = 413
     code = "body_too_large"
+
+
+class UploadTooLarge(BodyTooLarge):
+    """The form with its files is larger than workers take."""
+
+    code = "upload_too_large"
+
+
+class FileTooLarge(BodyTooLarge):
+    """A file of the form is larger than workers take."""
+
+    code = "file_too_large"
+
+
+class TooManyFiles(BodyTooLarge):
+    """The form has more files than workers take."""
+
+    code = "too_many_files"
 
 
 class UnsupportedBody(BadRequest):
