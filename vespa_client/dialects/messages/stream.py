@@ -20,7 +20,7 @@ _DELTA = b'event: content_block_delta\ndata: {"type":"content_block_delta","inde
 
 
 class _Call:
-    """A tool call's block that is open."""
+    """A tool call's block that is open. ``takes_turns`` is set when another block has begun."""
 
     __slots__ = ("arguments", "index", "takes_turns")
 
@@ -30,12 +30,12 @@ class _Call:
         self.takes_turns = False
 
     def is_whole(self) -> bool:
-        """Whether its arguments are whole as far as they came. Asked once, since the answer takes reading all of them."""
+        """Whether its arguments are whole as far as they came. It takes reading all of them."""
         try:
             load("".join(self.arguments))
         except ValueError:
-            self.takes_turns = True
-        return not self.takes_turns
+            return False
+        return True
 
 
 class MessageStream(StreamTranslator):
@@ -75,9 +75,13 @@ class MessageStream(StreamTranslator):
         return self._start()
 
     def _close(self) -> bytes:
+        if self._chat.finish_reason != "length" and any(
+            call.arguments and not call.is_whole() for call in self._calls.values()
+        ):
+            raise AnswerNotUnderstood("The worker's answer has a tool call whose arguments are no JSON, or only half of it.")
+        blocks = self._end_text() + b"".join(_stop(call.index) for call in self._calls.values())
         delta = ending(self._chat, self._stops, "".join(self._refusal))
-        told = _event("message_delta", delta=delta, usage=usage_of(self._chat.usage))
-        return self._end_blocks(at_end=True) + told + _event("message_stop")
+        return blocks + _event("message_delta", delta=delta, usage=usage_of(self._chat.usage)) + _event("message_stop")
 
     def _say_failure(self, failure: Failure) -> bytes:
         return encode_event(b"error", error_body(failure.status, failure.code, failure.message, failure.param))
@@ -91,16 +95,15 @@ class MessageStream(StreamTranslator):
             return b""
         begin = b""
         if self._open != kind:
-            begin = self._end_blocks()
-            begin += self._begin({"type": kind, kind: ""} | ({"signature": ""} if kind == "thinking" else {}))
+            begin = self._begin({"type": kind, kind: ""} | ({"signature": ""} if kind == "thinking" else {}))
             self._open = kind
         name = kind.encode()
         return begin + _DELTA % (self._blocks - 1, name, name, dump(text))
 
     def _call(self, start: CallStart) -> bytes:
-        closed = self._end_blocks()
-        self._calls[start.position] = _Call(self._blocks)
-        return closed + self._begin({"type": "tool_use", "id": start.id, "name": start.name, "input": {}})
+        begin = self._begin({"type": "tool_use", "id": start.id, "name": start.name, "input": {}})
+        self._calls[start.position] = _Call(self._blocks - 1)
+        return begin
 
     def _arguments(self, piece: CallArguments) -> bytes:
         call = self._calls.get(piece.position)
@@ -112,22 +115,27 @@ class MessageStream(StreamTranslator):
         return _DELTA % (call.index, b"input_json", b"partial_json", dump(piece.arguments))
 
     def _begin(self, block: dict[str, Any]) -> bytes:
-        self._blocks += 1
-        return _event("content_block_start", index=self._blocks - 1, content_block=block)
-
-    def _end_blocks(self, *, at_end: bool = False) -> bytes:
-        """End the blocks that are whole; at the answer's end, all."""
-        closed = b""
-        if self._open == "thinking":
-            closed = _DELTA % (self._blocks - 1, b"signature", b"signature", dump(SIGNATURE))
-        if self._open:
-            closed += _event("content_block_stop", index=self._blocks - 1)
-            self._open = ""
+        """End what is whole, and begin another block."""
+        ended = self._end_text()
         for position, call in list(self._calls.items()):
-            if at_end or (not call.takes_turns and call.is_whole()):
+            if not call.takes_turns and call.is_whole():
                 del self._calls[position]
-                closed += _event("content_block_stop", index=call.index)
-        return closed
+                ended += _stop(call.index)
+            call.takes_turns = True
+        self._blocks += 1
+        return ended + _event("content_block_start", index=self._blocks - 1, content_block=block)
+
+    def _end_text(self) -> bytes:
+        if not self._open:
+            return b""
+        index = self._blocks - 1
+        signature = _DELTA % (index, b"signature", b"signature", dump(SIGNATURE)) if self._open == "thinking" else b""
+        self._open = ""
+        return signature + _stop(index)
+
+
+def _stop(index: int) -> bytes:
+    return _event("content_block_stop", index=index)
 
 
 def _event(kind: str, **fields: Any) -> bytes:
