@@ -46,6 +46,12 @@ class ChatRequest:
         if value is not None:
             self.members[name] = value
 
+    def forbid_thinking(self) -> None:
+        """Ask the model not to think, by Qwen's and GLM's name for it in chat templates, and DeepSeek's and Granite's."""
+        given = self.members.get("chat_template_kwargs")
+        asked = given if isinstance(given, dict) else {}
+        self.put("chat_template_kwargs", {"enable_thinking": False, "thinking": False, **asked})
+
     def add_system(self, text: str) -> None:
         """Instructions."""
         self._turn()

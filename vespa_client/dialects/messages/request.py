@@ -19,8 +19,8 @@ _EXTRAS = (
     "repetition_penalty",
     "seed",
 )
-# The two highest are Anthropic's own, which not every model server knows.
-_EFFORTS = {"low": "low", "medium": "medium", "high": "high", "xhigh": "high", "max": "high"}
+# "high" is what Anthropic has where nothing is said, and some models' templates refuse it: it is not said here either.
+_EFFORTS = ("low", "medium", "high", "xhigh", "max")
 
 
 def chat_request(request: Fields, *, drop_hosted_tools: bool = False) -> ChatRequest:
@@ -48,7 +48,11 @@ def chat_request(request: Fields, *, drop_hosted_tools: bool = False) -> ChatReq
 def shows_thinking(request: Fields) -> bool:
     """Whether the answer may hold what the model thinks: as with Anthropic, where it was asked for."""
     thinking = request.object("thinking")
-    return thinking is not None and thinking.needed_text("type") != "disabled" and thinking.text("display") != "omitted"
+    return thinking is not None and not _is_disabled(thinking) and thinking.text("display") != "omitted"
+
+
+def _is_disabled(thinking: Fields) -> bool:
+    return thinking.needed_text("type") == "disabled"
 
 
 def _add_sampling(chat: ChatRequest, request: Fields) -> None:
@@ -62,6 +66,9 @@ def _add_sampling(chat: ChatRequest, request: Fields) -> None:
         chat.put(name, request.number(name))
     for name in _EXTRAS:
         chat.put(name, request.any(name))
+    thinking = request.object("thinking")
+    if thinking and _is_disabled(thinking):
+        chat.forbid_thinking()
 
 
 def _add_output(chat: ChatRequest, request: Fields) -> None:
@@ -77,4 +84,4 @@ def _add_output(chat: ChatRequest, request: Fields) -> None:
     if config and effort:
         if effort not in _EFFORTS:
             raise config.refused("effort", f"is {effort!r}: it has to be one of {', '.join(_EFFORTS)}.")
-        chat.put("reasoning_effort", _EFFORTS[effort])
+        chat.put("reasoning_effort", effort if effort != "high" else None)
