@@ -28,6 +28,7 @@ MAX_ANSWER = 64 * 1024 * 1024
 
 # What a short text takes in memory beside its characters.
 _PIECE_OVERHEAD = 64
+_LOGPROB_OVERHEAD = 512
 
 FinishReason = Literal["stop", "length", "tool_calls", "content_filter"]
 _REASONS: dict[str, FinishReason] = {
@@ -121,6 +122,8 @@ class ChatAnswer:
         self.service_tier: str | None = None
         self.usage: Usage | None = None
         self.stopped_by: str | None = None
+        self.wants_logprobs = False
+        """Whether :class:`Text` has them: a backend may send what nobody asked for."""
         self.has_begun = False
         self._reason: FinishReason | None = None
         self._token = token
@@ -203,11 +206,11 @@ class ChatAnswer:
 
     def _choice(self, choice: dict[str, Any], part: str) -> Iterator[Piece]:
         said = choice.get(part)
-        logprobs = choice.get("logprobs")
+        logprobs = self._logprobs(choice.get("logprobs")) if self.wants_logprobs else None
         if said:
             if not isinstance(said, dict):
                 raise _odd(f"the {part}", said)
-            yield from self._said(said, _content_logprobs(logprobs) if logprobs else None)
+            yield from self._said(said, logprobs)
         reason = choice.get("finish_reason")
         if reason is None or reason == "":
             return
@@ -311,13 +314,26 @@ class ChatAnswer:
         self._ids.add(wanted)
         return wanted
 
+    def _logprobs(self, said: object) -> list[dict[str, Any]] | None:
+        content = said.get("content") if isinstance(said, dict) else None
+        if not isinstance(content, list):
+            return None
+        tokens = [one for one in content if isinstance(one, dict)]
+        for token in tokens:
+            top = token.get("top_logprobs")
+            self._grow(_LOGPROB_OVERHEAD * (1 + (len(top) if isinstance(top, list) else 0)))
+        return tokens or None
+
     def _text(self, value: object, of: str) -> str:
         if not isinstance(value, str):
             raise _odd(of, value)
-        self._size += len(value) + _PIECE_OVERHEAD
+        self._grow(len(value) + _PIECE_OVERHEAD)
+        return value
+
+    def _grow(self, size: int) -> None:
+        self._size += size
         if self._size > MAX_ANSWER:
             raise AnswerNotUnderstood(f"The worker's answer takes more than {MAX_ANSWER} bytes.")
-        return value
 
 
 def _json_of(arguments: dict[str, Any]) -> str:
@@ -327,9 +343,10 @@ def _json_of(arguments: dict[str, Any]) -> str:
         raise AnswerNotUnderstood(f"The worker's answer has a tool call with arguments that are no JSON: {wrong}.") from None
 
 
-def read_whole(body: bytes | bytearray, token: str) -> tuple[ChatAnswer, list[Piece]]:
+def read_whole(body: bytes | bytearray, token: str, *, wants_logprobs: bool = False) -> tuple[ChatAnswer, list[Piece]]:
     """A plain chat completion, all of it. Raises :class:`AnswerNotUnderstood`, also where it is an error."""
     answer = ChatAnswer(token)
+    answer.wants_logprobs = wants_logprobs
     pieces = list(answer.read_completion(body))
     for piece in pieces:
         if isinstance(piece, Failure):
@@ -344,13 +361,6 @@ def _odd(what: str, value: object) -> AnswerNotUnderstood:
 def _kind(value: object) -> str:
     names = {bool: "true or false", int: "a number", float: "a number", str: "a text", list: "a list", dict: "an object"}
     return names.get(type(value), "null")
-
-
-def _content_logprobs(logprobs: object) -> list[dict[str, Any]] | None:
-    content = logprobs.get("content") if isinstance(logprobs, dict) else None
-    if not isinstance(content, list):
-        return None
-    return [one for one in content if isinstance(one, dict)] or None
 
 
 def _usage(usage: object) -> Usage | None:

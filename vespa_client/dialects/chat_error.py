@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, NamedTuple
 
 from .json_text import dump, load
 
-__all__ = ["Failure", "is_error", "read_error", "read_error_body"]
+__all__ = ["CONTEXT_LENGTH", "Failure", "is_error", "read_error", "read_error_body"]
 
 _MOST_SAID = 4000
 _STATUS_OF_TYPE = {
@@ -22,6 +23,13 @@ _STATUS_OF_TYPE = {
     "unavailable_error": 503,
     "validation": 422,
 }
+CONTEXT_LENGTH = "context_length_exceeded"
+"""The code of a failure whose request was too long for the model: clients shorten the conversation on seeing it."""
+
+_TOO_LONG = re.compile(
+    r"context (?:length|size|window)|exceed_context_size|longer than the maximum model length|maximum (?:input|prompt) length",
+    re.IGNORECASE,
+)
 _MARKS = ("error", "detail", "errors")
 
 
@@ -58,12 +66,11 @@ def read_error(value: object, status: int) -> Failure:
         if status >= 500 and isinstance(candidate, int) and 400 <= candidate <= 599:
             status = candidate
             break
-    return Failure(
-        status,
-        code if isinstance(code, str) else "",
-        _said(inner.get("message") or inner.get("msg") or inner),
-        param if isinstance(param, str) else None,
-    )
+    message = _said(inner.get("message") or inner.get("msg") or inner)
+    code = code if isinstance(code, str) else ""
+    if status in (400, 413, 422) and _TOO_LONG.search(f"{message} {kind}"):
+        code = CONTEXT_LENGTH
+    return Failure(status, code, message, param if isinstance(param, str) else None)
 
 
 def read_error_body(status: int, body: bytes) -> Failure:

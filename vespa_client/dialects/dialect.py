@@ -81,8 +81,13 @@ class StreamTranslator(ABC):
         self._chat = ChatStream(identity.token)
         self.finished = False
         """Whether the answer is whole, and its closing events are out."""
-        self.failed = False
-        """Whether the dialect's own failure is out: the backend's, or that of :meth:`fail`."""
+        self.failure: Failure | None = None
+        """What the dialect's own failure, which is out, says: the backend's, or that of :meth:`fail`."""
+
+    @property
+    def failed(self) -> bool:
+        """Whether the dialect's own failure is out."""
+        return self.failure is not None
 
     @property
     def usage(self) -> Usage | None:
@@ -133,7 +138,7 @@ class StreamTranslator(ABC):
     def _failed(self, failure: Failure) -> bytes:
         if self.failed or self.finished:
             return b""
-        self.failed = True
+        self.failure = failure
         return self._say_failure(failure)
 
     @abstractmethod

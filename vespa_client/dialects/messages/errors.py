@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from ..chat_error import CONTEXT_LENGTH
 from ..json_text import dump
 
 __all__ = ["error_body"]
@@ -36,19 +37,20 @@ _TOO_LONG = (
 
 def error_body(status: int, code: str, message: str, param: str | None = None) -> bytes:
     """Anthropic's error object: https://platform.claude.com/docs/en/api/errors. ``code`` and ``param`` are the proxy's own."""
-    message = _in_anthropics_words(message)
+    if code == CONTEXT_LENGTH:
+        message = _too_long(message)
     kind = _TYPES.get(status, "api_error" if status >= 500 else "invalid_request_error")
     return dump({"type": "error", "error": {"type": kind, "message": message, "code": code, "param": param}})
 
 
-def _in_anthropics_words(message: str) -> str:
-    """A worker's message; where it says that the request is too long for the model, in the words that Anthropic has for it.
+def _too_long(message: str) -> str:
+    """A worker's message that the request is too long for the model, behind the words that Anthropic has for it.
 
     Claude Code looks for them: it asks for a shorter answer, or shortens the conversation, and tries again.
     """
     found = next((match for match in (pattern.search(message) for pattern in _TOO_LONG) if match), None)
     if not found:
-        return message
+        return f"prompt is too long. ({message})"
     said = found.groupdict()
     limit, prompt, answer = (int(said.get(name) or 0) for name in ("limit", "prompt", "answer"))
     if answer and prompt < limit:

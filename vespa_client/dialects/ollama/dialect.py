@@ -78,12 +78,15 @@ class OllamaTranslation(Translation):
         self._identity = identity
         self._lines = Lines(request.needed_text("model"), identity, is_chat=dialect.is_chat, clock=dialect.clock)
         self._shows_thinking = shows_thinking(request)
+        self._wants_logprobs = request.flag("logprobs") or False
         if dialect.says_nothing(request):
             self.immediate = self._lines.loaded(is_unloaded=is_to_unload(request))
 
     def answer(self, body: bytes | bytearray) -> bytes:
-        chat, pieces = read_whole(body, self._identity.token)
+        chat, pieces = read_whole(body, self._identity.token, wants_logprobs=self._wants_logprobs)
         return whole_answer(chat, pieces, self._lines, shows_thinking=self._shows_thinking)
 
     def stream(self) -> OllamaStream:
-        return OllamaStream(self._identity, self._lines, shows_thinking=self._shows_thinking)
+        return OllamaStream(
+            self._identity, self._lines, shows_thinking=self._shows_thinking, wants_logprobs=self._wants_logprobs
+        )

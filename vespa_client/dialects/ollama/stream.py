@@ -64,8 +64,9 @@ class OllamaStream(StreamTranslator):
 
     content_type = "application/x-ndjson"
 
-    def __init__(self, identity: Identity, lines: Lines, *, shows_thinking: bool) -> None:
+    def __init__(self, identity: Identity, lines: Lines, *, shows_thinking: bool, wants_logprobs: bool) -> None:
         super().__init__(identity)
+        self._chat.wants_logprobs = wants_logprobs
         self._lines = lines
         self._shows_thinking = shows_thinking
         self._calls = _Calls()
