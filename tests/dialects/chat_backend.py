@@ -51,16 +51,25 @@ def stream_of(*chunks: dict[str, Any]) -> bytes:
 
 
 @contextmanager
-def translating(dialects: dict[str, Dialect], backend: Backend) -> Iterator[str]:
-    """The URL of a server that gives each path its dialect, and is in front of ``backend``. Other paths are a 404."""
+def translating(
+    dialects: dict[str, Dialect], backend: Backend, local: dict[str, Callable[[bytes], bytes]] | None = None
+) -> Iterator[str]:
+    """The URL of a server that gives each path its dialect, and is in front of ``backend``.
+
+    ``local`` are the paths that it answers by itself; all others are a 404.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
 
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            dialect = dialects.get(self.path.partition("?")[0])
+        def do_GET(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"] or 0))
+            path = self.path.partition("?")[0]
+            if local and path in local:
+                self._answer(200, local[path](body))
+                return
+            dialect = dialects.get(path)
             if dialect is None:
                 self._answer(404, b"{}")
                 return
@@ -77,6 +86,8 @@ def translating(dialects: dict[str, Dialect], backend: Backend) -> Iterator[str]
                 self._answer(200, translation.answer(said))
             else:
                 self._stream(translation, said)
+
+        do_POST = do_GET
 
         def _answer(self, status: int, body: bytes) -> None:
             self.send_response(status)

@@ -102,6 +102,12 @@ def test_a_system_message_in_mid_conversation_is_a_reminder() -> None:
     assert said == [{"role": "user", "content": f"Hello!\n{reminder}\nAnd now?"}]
 
 
+def test_a_system_message_may_be_for_one_turn_alone() -> None:
+    once = {"role": "system", "content": "Be brief.", "clear_at": "next_user_message"}
+    assert chat_messages(user("a"), once, assistant("b"), user("c"), assistant("d"))[0] == {"role": "user", "content": "a"}
+    assert "Be brief." in chat_messages(user("a"), once, {**once, "clear_at": "never"})[0]["content"]
+
+
 def test_neighbours_of_one_side_become_one_message() -> None:
     said = chat_messages(user("a"), user("b", "c"), assistant("d"), assistant("e"), user("f"))
     assert said == [
@@ -355,6 +361,9 @@ def test_what_concerns_anthropic_alone_is_without_effect() -> None:
         ({"stop_sequences": [1]}, "stop_sequences"),
         ({"stream": "yes"}, "stream"),
         ({"container": "c_1"}, "container"),
+        ({"compaction": {"type": "auto"}}, "compaction"),
+        ({"thread": {"type": "create"}}, "thread"),
+        ({"thread": {"type": "continue", "previous_message_id": "msg_1"}}, "thread"),
         ({"mcp_servers": [{"type": "url"}]}, "mcp_servers"),
         ({"tools": [{"input_schema": {}}]}, "tools[0].name"),
         ({"tools": [{"name": "x"}]}, "tools[0].input_schema"),
