@@ -20,6 +20,7 @@ __all__ = [
     "Start",
     "Text",
     "Usage",
+    "read_whole",
 ]
 
 MAX_ANSWER = 64 * 1024 * 1024
@@ -111,6 +112,7 @@ class ChatAnswer:
     """What a backend answers, read into pieces, and what it says of the answer as a whole.
 
     ``finish_reason`` is None until one came; then it is the gravest of them, and ``tool_calls`` where there are calls.
+    ``stopped_by`` is the stop sequence that was found, where the backend says so.
     """
 
     def __init__(self, token: str) -> None:
@@ -119,6 +121,7 @@ class ChatAnswer:
         self.created: int | None = None
         self.service_tier: str | None = None
         self.usage: Usage | None = None
+        self.stopped_by: str | None = None
         self.wants_logprobs = False
         """Whether :class:`Text` has them: a backend may send what nobody asked for."""
         self.has_begun = False
@@ -216,6 +219,9 @@ class ChatAnswer:
         if reason in _BROKEN_OFF:
             yield Failure(502, "", f"The model server broke the answer off (finish_reason {reason!r}).")
             return
+        stopped_by = choice.get("stop_reason") or choice.get("matched_stop")  # vLLM's name, SGLang's; a token may have no text
+        if isinstance(stopped_by, str):
+            self.stopped_by = stopped_by
         found = _REASONS.get(reason, "stop")
         if self._reason is None or _WEIGHT[found] > _WEIGHT[self._reason]:
             self._reason = found
@@ -335,6 +341,17 @@ def _json_of(arguments: dict[str, Any]) -> str:
         return dump(arguments).decode()
     except ValueError as wrong:
         raise AnswerNotUnderstood(f"The worker's answer has a tool call with arguments that are no JSON: {wrong}.") from None
+
+
+def read_whole(body: bytes | bytearray, token: str, *, wants_logprobs: bool = False) -> tuple[ChatAnswer, list[Piece]]:
+    """A plain chat completion, all of it. Raises :class:`AnswerNotUnderstood`, also where it is an error."""
+    answer = ChatAnswer(token)
+    answer.wants_logprobs = wants_logprobs
+    pieces = list(answer.read_completion(body))
+    for piece in pieces:
+        if isinstance(piece, Failure):
+            raise AnswerNotUnderstood(f"The worker's answer is an error: {piece.message}")
+    return answer, pieces
 
 
 def _odd(what: str, value: object) -> AnswerNotUnderstood:

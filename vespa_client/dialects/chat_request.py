@@ -28,8 +28,9 @@ def image_part(url: str, detail: str | None = None) -> Part:
 class ChatRequest:
     """The request as it grows. Turns are added in their order; what an assistant said in one go becomes one message.
 
-    Instructions at the beginning become one system message, as many chat templates take no second one. Images that a tool
-    has found follow in a user's message behind all results of that turn, as a tool's message has only text.
+    Instructions at the beginning become one system message, as many chat templates take no second one; what a user says in a
+    row becomes one message, as many want user and assistant in turns. Images that a tool has found follow in a user's message
+    behind all results of that turn, as a tool's message has only text.
     """
 
     def __init__(self) -> None:
@@ -45,6 +46,12 @@ class ChatRequest:
         if value is not None:
             self.members[name] = value
 
+    def forbid_thinking(self) -> None:
+        """Ask the model not to think, by Qwen's and GLM's name for it in chat templates, and DeepSeek's and Granite's."""
+        given = self.members.get("chat_template_kwargs")
+        asked = given if isinstance(given, dict) else {}
+        self.put("chat_template_kwargs", {"enable_thinking": False, "thinking": False, **asked})
+
     def add_system(self, text: str) -> None:
         """Instructions."""
         self._turn()
@@ -54,9 +61,11 @@ class ChatRequest:
             self._messages.append({"role": "system", "content": text})
 
     def add_user(self, parts: list[Part]) -> None:
-        """A user's message: of text alone it is one text, with a line for each part."""
+        """What a user said: of text alone it is one text, with a line for each part."""
         self._turn()
-        self._messages.append({"role": "user", "content": _content(parts)})
+        if not self._messages or self._messages[-1]["role"] != "user":
+            self._messages.append({"role": "user", "content": []})
+        self._messages[-1]["content"] += parts
 
     def add_reasoning(self, text: str) -> None:
         """What an assistant thought before what it is said next to have said or called."""
@@ -89,7 +98,7 @@ class ChatRequest:
         self._turn()
         first = [{"role": "system", "content": "\n\n".join(self._instructions)}] if self._instructions else []
         try:
-            return dump({**self.members, "messages": [*first, *self._messages]})
+            return dump({**self.members, "messages": [*first, *map(_with_content, self._messages)]})
         except ValueError as wrong:
             raise Untranslatable(f"The request can't be translated: {wrong}.") from None
 
@@ -118,10 +127,11 @@ class ChatRequest:
             self._images = []
 
 
-def _content(parts: list[Part]) -> str | list[Part]:
-    if all(part["type"] == "text" for part in parts):
-        return "\n".join(part["text"] for part in parts)
-    return parts
+def _with_content(message: dict[str, Any]) -> dict[str, Any]:
+    parts = message["content"]
+    if not isinstance(parts, list) or any(part["type"] != "text" for part in parts):
+        return message
+    return {**message, "content": "\n".join(part["text"] for part in parts)}
 
 
 def _joined(before: str | None, text: str) -> str:

@@ -54,6 +54,8 @@ class Translation(ABC):
     """The chat completions request."""
     streams: bool
     """Whether the client wants a stream; ``body`` asks for the same."""
+    immediate: bytes | None = None
+    """The answer as JSON, streamed or not, to a request that needs none of a worker's: then ``body`` is not to be sent."""
 
     @abstractmethod
     def answer(self, body: bytes | bytearray) -> bytes:

@@ -90,6 +90,13 @@ class Fields:
             raise self.wrong(name, "an object")
         return Fields(value, self.where(name))
 
+    def needed_object(self, name: str) -> Fields:
+        """An object that has to be there."""
+        value = self.object(name)
+        if value is None:
+            raise self.missing(name)
+        return value
+
     def array(self, name: str) -> list[Any]:
         """A list of anything; an empty one where there is none."""
         value = self.members.get(name)
