@@ -26,6 +26,10 @@ _TYPES = {
 # How vLLM, SGLang and llama.cpp say that a request is too long for the model, in the versions of the last years.
 _LIMIT = r"(?:maximum context length(?: is| of)?|context size \(|context length \()\s*(?P<limit>\d+)"
 _TOO_LONG = (
+    re.compile(
+        r"(?P<prompt>\d+) input tokens and requested (?P<answer>\d+) output tokens.*?context length is only (?P<limit>\d+)",
+        re.DOTALL,
+    ),
     re.compile(_LIMIT + r".*?\((?P<prompt>\d+) (?:tokens )?in the messages, (?P<answer>\d+) in the completion\)", re.DOTALL),
     re.compile(_LIMIT + r".*?(?P<prompt>\d+) tokens from the input messages and (?P<answer>\d+) tokens", re.DOTALL),
     re.compile(r"too large: (?P<answer>\d+)\..*?" + _LIMIT + r".*?(?P<prompt>\d+) input tokens", re.DOTALL),

@@ -58,7 +58,7 @@ class MessageStream(StreamTranslator):
         self._refusal: list[str] = []
 
     def ping(self) -> bytes:
-        return _PING
+        return b"" if self.finished or self.failed else _PING
 
     def _say(self, piece: Piece) -> bytes:
         if isinstance(piece, Text):
