@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from ..errors import AnswerNotUnderstood
@@ -45,30 +46,35 @@ _WEIGHT = {"stop": 0, "tool_calls": 1, "length": 2, "content_filter": 3}
 _BROKEN_OFF = frozenset({"abort", "aborted", "cancelled", "canceled", "error"})
 
 
-class Start(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Start:
     """The first piece: the backend has begun. What it says of the whole answer stands in :class:`ChatAnswer`."""
 
 
-class Text(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Text:
     """Text of the answer, empty only where there are ``logprobs``: OpenAI's objects, there only if they were asked for."""
 
     text: str
     logprobs: list[dict[str, Any]] | None = None
 
 
-class Reasoning(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Reasoning:
     """Text of what the model thought before it answered."""
 
     text: str
 
 
-class Refusal(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Refusal:
     """Text that says why the model doesn't answer."""
 
     text: str
 
 
-class CallStart(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class CallStart:
     """A tool call begins. ``position`` counts the answer's calls from 0; ``id`` is unique within the answer."""
 
     position: int
@@ -76,14 +82,16 @@ class CallStart(NamedTuple):
     name: str
 
 
-class CallArguments(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class CallArguments:
     """More of the arguments' JSON text for the call that began at ``position``. Calls may take turns."""
 
     position: int
     arguments: str
 
 
-class Done(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Done:
     """The last piece of an answer that is whole: usage and finish reason are those of :class:`ChatAnswer`."""
 
 

@@ -19,11 +19,15 @@ Events = list[tuple[str, dict[str, Any]]]
 
 
 class Item(ABC):
-    """One item of the output. It is there from :meth:`open` on, and whole after :meth:`close`."""
+    """One item of the output. It is there from :meth:`open` on, and whole after :meth:`close`.
 
-    def __init__(self, id: str, index: int) -> None:
+    ``index`` is its place in the output, which it gets when it appears.
+    """
+
+    index = -1
+
+    def __init__(self, id: str) -> None:
         self.id = id
-        self.index = index
         self.status = "in_progress"
 
     @abstractmethod
@@ -66,8 +70,8 @@ class _Part:
 class Message(Item):
     """What the model says, or that it doesn't."""
 
-    def __init__(self, id: str, index: int) -> None:
-        super().__init__(id, index)
+    def __init__(self, id: str) -> None:
+        super().__init__(id)
         self._parts: list[_Part] = []
 
     def value(self) -> dict[str, Any]:
@@ -80,7 +84,8 @@ class Message(Item):
         part = self._parts[-1]
         part.said.append(text)
         part.logprobs += logprobs
-        events.append(("response.output_text.delta", self._in_part(delta=text, logprobs=without_bytes(logprobs))))
+        if text or logprobs:
+            events.append(("response.output_text.delta", self._in_part(delta=text, logprobs=without_bytes(logprobs))))
         return events
 
     def add_refusal(self, text: str) -> Events:
@@ -119,8 +124,8 @@ class ReasoningItem(Item):
     Clients show summaries and hide text; a model server has one kind of it alone.
     """
 
-    def __init__(self, id: str, index: int, *, as_summary: bool, is_sealed: bool) -> None:
-        super().__init__(id, index)
+    def __init__(self, id: str, *, as_summary: bool, is_sealed: bool) -> None:
+        super().__init__(id)
         self._as_summary = as_summary
         self._is_sealed = is_sealed
         self._said: list[str] = []
@@ -161,8 +166,11 @@ class ReasoningItem(Item):
 class Call(Item):
     """A call of a function. What was cut short is never said to be done, as a client would go and do it."""
 
-    def __init__(self, id: str, index: int, call_id: str, tool: Tool) -> None:
-        super().__init__(id, index)
+    appears_whole = False
+    """Whether the item has no place for half of the arguments, so that it is there only when all of them are."""
+
+    def __init__(self, id: str, call_id: str, tool: Tool) -> None:
+        super().__init__(id)
         self._call_id = call_id
         self._tool = tool
         self._arguments: list[str] = []
@@ -176,13 +184,13 @@ class Call(Item):
         return [("response.function_call_arguments.delta", self._at(delta=arguments))]
 
     def close(self, *, is_cut: bool) -> Events:
-        if is_cut and not self._is_whole():
+        if is_cut and not self.is_whole():
             self.status = "incomplete"
             return []
-        events = self._last()
-        return [*events, *super().close(is_cut=False)]
+        return [*self._last(), *super().close(is_cut=False)]
 
-    def _is_whole(self) -> bool:
+    def is_whole(self) -> bool:
+        """Whether the arguments have come to their end."""
         return self._read_arguments() is not None
 
     def _last(self) -> Events:
@@ -208,8 +216,8 @@ class Call(Item):
 class _CustomCall(Call):
     """A call of a tool whose input is any text."""
 
-    def __init__(self, id: str, index: int, call_id: str, tool: Tool) -> None:
-        super().__init__(id, index, call_id, tool)
+    def __init__(self, id: str, call_id: str, tool: Tool) -> None:
+        super().__init__(id, call_id, tool)
         self._input = CustomInput()
         self._said: list[str] = []
         self._was_whole = False
@@ -230,7 +238,7 @@ class _CustomCall(Call):
         self._said.append(said)
         return [("response.custom_tool_call_input.delta", self._at(delta=said))]
 
-    def _is_whole(self) -> bool:
+    def is_whole(self) -> bool:
         return self._was_whole
 
     def _last(self) -> Events:
@@ -241,10 +249,14 @@ class _CustomCall(Call):
 
 
 class _ClientCall(Call):
-    """A call of a tool with a type of its own. Its item has no place for half of the arguments: it appears when it is whole."""
+    """A call of a tool with a type of its own."""
+
+    appears_whole = True
 
     def open(self) -> Events:
-        return []
+        if self.value() is None:
+            raise AnswerNotUnderstood(f"The model called {self._tool.name} with arguments that it doesn't take.")
+        return super().open()
 
     def add(self, arguments: str) -> Events:
         self._arguments.append(arguments)
@@ -258,9 +270,7 @@ class _ClientCall(Call):
         return {"id": self.id, "type": of_client.call_type, "status": self.status, "call_id": self._call_id, **said}
 
     def _last(self) -> Events:
-        if self.value() is None:
-            raise AnswerNotUnderstood(f"The model called {self._tool.name} with arguments that it doesn't take.")
-        return super().open()
+        return []
 
     def _ends(self) -> Events:
         return []
@@ -269,7 +279,7 @@ class _ClientCall(Call):
 _CALLS: dict[str, tuple[str, type[Call]]] = {"function": ("fc_", Call), "custom": ("ctc_", _CustomCall)}
 
 
-def make_call(token: str, index: int, call_id: str, tool: Tool) -> Call:
+def make_call(token: str, call_id: str, tool: Tool) -> Call:
     """The item for a call of the tool. ``token`` makes its id."""
     prefix, kind = _CALLS.get(tool.kind, ("tc_", _ClientCall))
-    return kind(f"{prefix}{token}", index, call_id, tool)
+    return kind(f"{prefix}{token}", call_id, tool)

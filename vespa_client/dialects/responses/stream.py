@@ -31,6 +31,7 @@ class ResponseStream(StreamTranslator):
         self._echo = echo
         self._model = ""
         self._count = 0
+        self._ids = 0
         self._items: list[Item] = []
         self._open: Message | ReasoningItem | None = None
         self._calls: list[Call] = []
@@ -71,8 +72,7 @@ class ResponseStream(StreamTranslator):
             message, events = self._message()
             events += message.add_text("", [])
         events += self._close_open(is_cut=is_cut)
-        for call in self._calls:
-            events += call.close(is_cut=is_cut)
+        events += self._close_calls(is_cut=is_cut)
         if is_cut:
             details = {"reason": _INCOMPLETE[reason]}
             return self._encode(events) + self._progress("incomplete", "incomplete", incomplete_details=details)
@@ -99,7 +99,7 @@ class ResponseStream(StreamTranslator):
         if isinstance(self._open, Message):
             return self._open, []
         events = self._close_open()
-        self._open = Message(f"msg_{self._token()}", len(self._items))
+        self._open = Message(f"msg_{self._token()}")
         return self._open, [*events, *self._add(self._open)]
 
     def _reasoning(self) -> tuple[ReasoningItem, Events]:
@@ -108,7 +108,6 @@ class ResponseStream(StreamTranslator):
         events = self._close_open()
         self._open = ReasoningItem(
             f"rs_{self._token()}",
-            len(self._items),
             as_summary=self._asked.wants_summary,
             is_sealed=self._asked.wants_encrypted,
         )
@@ -117,11 +116,22 @@ class ResponseStream(StreamTranslator):
     def _call(self, start: CallStart) -> Events:
         """A call stays open to the end, as calls may take turns."""
         events = self._close_open()
-        call = make_call(self._token(), len(self._items), start.id, self._asked.toolbox.called(start.name))
+        call = make_call(self._token(), start.id, self._asked.toolbox.called(start.name))
         self._calls.append(call)
-        return [*events, *self._add(call)]
+        return events if call.appears_whole else [*events, *self._add(call)]
+
+    def _close_calls(self, *, is_cut: bool) -> Events:
+        events: Events = []
+        for call in self._calls:
+            if call.appears_whole:
+                if is_cut and not call.is_whole():
+                    continue
+                events += self._add(call)
+            events += call.close(is_cut=is_cut)
+        return events
 
     def _add(self, item: Item) -> Events:
+        item.index = len(self._items)
         self._items.append(item)
         return item.open()
 
@@ -130,7 +140,8 @@ class ResponseStream(StreamTranslator):
         return item.close(is_cut=is_cut) if item else []
 
     def _token(self) -> str:
-        return f"{self._identity.token}_{len(self._items)}"
+        self._ids += 1
+        return f"{self._identity.token}_{self._ids}"
 
     def _encode(self, events: Events) -> bytes:
         encoded = []
