@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
 from typing import Any
 
 from vespa_client.dialects import Dialect, Identity, Translation
@@ -59,6 +60,8 @@ def translating(
     ``local`` are the paths that it answers by itself; all others are a 404.
     """
 
+    counter = count(1)
+
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
@@ -74,7 +77,8 @@ def translating(
                 self._answer(404, b"{}")
                 return
             try:
-                translation = dialect.translate(body, IDENTITY)
+                # Claude Code takes two messages of one id for one.
+                translation = dialect.translate(body, IDENTITY._replace(token=f"token{next(counter)}"))
             except Untranslatable as fault:
                 self._answer(400, dialect.error(400, fault.code, f"{fault.message} {fault.hint}", fault.param))
                 return

@@ -42,7 +42,8 @@ class MessagesTranslation(Translation):
         chat, pieces = read_whole(body, self._identity.token)
         refusal = "".join(piece.text for piece in pieces if isinstance(piece, Refusal))
         content = blocks_of(pieces, shows_thinking=self._shows_thinking)
-        return dump(message_of(self._identity.token, self._model, chat, content, ending(chat, self._stops, refusal)))
+        end = ending(chat, self._stops, refusal)
+        return dump(message_of(self._identity.token, self._model, content, end, chat.usage))
 
     def stream(self) -> MessageStream:
         return MessageStream(self._identity, self._model, self._stops, shows_thinking=self._shows_thinking)

@@ -46,7 +46,7 @@ class MessageStream(StreamTranslator):
     """
 
     def __init__(self, identity: Identity, model: str, stops: list[str], *, shows_thinking: bool) -> None:
-        """``model`` is the name for an answer that doesn't say one, ``stops`` the stop sequences that were asked for."""
+        """``model`` and ``stops``, the stop sequences, are those that were asked for."""
         super().__init__(identity)
         self._token = identity.token
         self._model = model
@@ -88,7 +88,7 @@ class MessageStream(StreamTranslator):
 
     def _start(self) -> bytes:
         end = {"stop_reason": None, "stop_sequence": None}
-        return _event("message_start", message=message_of(self._token, self._model, self._chat, [], end))
+        return _event("message_start", message=message_of(self._token, self._model, [], end, self._chat.usage))
 
     def _text(self, kind: str, text: str) -> bytes:
         if not text:
