@@ -17,8 +17,9 @@ IDENTITY = Identity("token", 1_700_000_000)
 USAGE = {"prompt_tokens": 20, "completion_tokens": 7, "total_tokens": 27}
 USAGE_CHUNK = {"object": "chat.completion.chunk", "choices": [], "usage": USAGE}
 
-Backend = Callable[[dict[str, Any]], bytes | Iterable[bytes]]
-"""Given a chat completions request: a plain answer, or the pieces of a stream. An OSError breaks the stream off."""
+Backend = Callable[[dict[str, Any]], "bytes | tuple[int, bytes] | Iterable[bytes]"]
+"""Given a chat completions request: a plain answer, or an error's status and body, or the pieces of a stream, which an OSError
+breaks off."""
 
 
 def completion(message: dict[str, Any], finish_reason: str = "stop", **choice: Any) -> bytes:
@@ -88,6 +89,8 @@ def translating(
             said = backend(json.loads(translation.body))
             if isinstance(said, bytes):
                 self._answer(200, translation.answer(said))
+            elif isinstance(said, tuple):
+                self._answer(said[0], dialect.worker_error(*said))
             else:
                 self._stream(translation, said)
 

@@ -206,6 +206,23 @@ def test_what_can_not_be_carried_over_is_a_bad_request() -> None:
         client.messages.create(tools=[{"type": "web_search_20250305", "name": "web_search"}], **ASKED)
 
 
+@pytest.mark.parametrize(
+    ("status", "raised"),
+    [
+        (400, anthropic.BadRequestError),
+        (401, anthropic.AuthenticationError),
+        (404, anthropic.NotFoundError),
+        (429, anthropic.RateLimitError),
+        (500, anthropic.InternalServerError),
+        (503, anthropic.APIStatusError),
+    ],
+)
+@pytest.mark.parametrize("streams", [False, True])
+def test_a_workers_error_raises_what_anthropics_would(status: int, raised: type[Exception], streams: bool) -> None:
+    with sdk(lambda request: (status, b'{"error": {"message": "No."}}')) as client, pytest.raises(raised, match="No."):
+        client.messages.create(stream=streams, **ASKED)
+
+
 def hang_up(*chunks: dict[str, Any]) -> Callable[[dict[str, Any]], Iterator[bytes]]:
     def backend(request: dict[str, Any]) -> Iterator[bytes]:
         yield from events_of(*chunks)
