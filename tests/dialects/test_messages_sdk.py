@@ -219,7 +219,7 @@ def test_what_can_not_be_carried_over_is_a_bad_request() -> None:
 )
 @pytest.mark.parametrize("streams", [False, True])
 def test_a_workers_error_raises_what_anthropics_would(status: int, raised: type[Exception], streams: bool) -> None:
-    with sdk(lambda request: (status, b'{"error": {"message": "No."}}')) as client, pytest.raises(raised, match="No."):
+    with sdk(lambda request: (status, b'{"error": {"message": "No."}}')) as client, pytest.raises(raised, match="No"):
         client.messages.create(stream=streams, **ASKED)
 
 
