@@ -108,9 +108,8 @@ class Usage(NamedTuple):
 
 
 class _Call:
-    def __init__(self, position: int, given_index: object) -> None:
-        self.position = position
-        self.given_index = given_index
+    def __init__(self) -> None:
+        self.position = -1  # until the name is known
         self.given_id = ""
         self.name = ""
         self.held = ""  # arguments that came before the name
@@ -136,6 +135,8 @@ class ChatAnswer:
         self._reason: FinishReason | None = None
         self._token = token
         self._calls: list[_Call] = []
+        self._by_index: dict[int | None, _Call] = {}
+        self._by_id: dict[str, _Call] = {}
         self._ids: set[str] = set()
         self._size = 0
 
@@ -281,7 +282,10 @@ class ChatAnswer:
         if isinstance(arguments, dict):
             arguments = _json_of(arguments)
         name, arguments = self._text(name, "name"), self._text(arguments or "", "arguments")
-        call = self._call_meant(said.get("index"), self._text(said.get("id") or "", "id"), name)
+        index = said.get("index")
+        if index is not None and not isinstance(index, int):
+            raise _odd("a tool call's index", index)
+        call = self._call_meant(index, self._text(said.get("id") or "", "id"), name)
         if call.name:
             if arguments:
                 yield CallArguments(call.position, arguments)
@@ -289,12 +293,13 @@ class ChatAnswer:
         call.held += arguments
         if name:
             call.name = name
+            call.position = len(self._ids)
             yield CallStart(call.position, self._unique_id(call), name)
             if call.held:
                 yield CallArguments(call.position, call.held)
                 call.held = ""
 
-    def _call_meant(self, index: object, given_id: str, name: str) -> _Call:
+    def _call_meant(self, index: int | None, given_id: str, name: str) -> _Call:
         """The call that a chunk goes on with, or a new one.
 
         By its index, unless another id and a name say that a backend counts all of its calls as the first; without an
@@ -302,23 +307,27 @@ class ChatAnswer:
         """
         call = None
         if index is not None:
-            call = next((one for one in reversed(self._calls) if one.given_index == index), None)
+            call = self._by_index.get(index)
             if call and given_id and call.given_id and given_id != call.given_id and name:
                 call = None
         elif given_id:
-            call = next((one for one in reversed(self._calls) if one.given_id == given_id), None)
+            call = self._by_id.get(given_id)
         elif self._calls and not name:
             call = self._calls[-1]
         if call is None:
-            call = _Call(len(self._calls), index)
+            call = _Call()
             self._calls.append(call)
-        call.given_id = call.given_id or given_id
+            self._by_index[index] = call
+        if given_id:
+            call.given_id = call.given_id or given_id
+            self._by_id[given_id] = call
         return call
 
     def _unique_id(self, call: _Call) -> str:
-        wanted = call.given_id
-        if not wanted or wanted in self._ids:
-            wanted = f"call_{self._token}_{call.position}"
+        own = f"call_{self._token}_{call.position}"
+        wanted = call.given_id or own
+        while wanted in self._ids:
+            wanted, own = own, f"{own}_"
         self._ids.add(wanted)
         return wanted
 

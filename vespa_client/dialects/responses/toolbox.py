@@ -46,6 +46,8 @@ class Toolbox:
         self._functions: dict[str, dict[str, Any]] = {}
         self._tools: dict[str, Tool] = {}
         self._names: dict[Tool, str] = {}
+        self._taken: set[str] = set()
+        self._counts: dict[str, int] = {}  # how often a name was wanted by another tool, so that many are told apart quickly
         self._dropped: Fields | None = None
 
     def add(self, tools: list[Fields]) -> None:
@@ -86,11 +88,13 @@ class Toolbox:
     def name_of(self, tool: Tool) -> str:
         """The name of the function that the tool becomes, one for each tool; also of one that isn't offered any more."""
         if tool not in self._names:
-            name = base = _joined(tool)
-            count = 1
-            while name in self._names.values():
+            base = _joined(tool)
+            name, count = base, self._counts.get(base, 0)
+            while name in self._taken:
                 count += 1
-                name = f"{base}_{count}"
+                name = f"{base}_{count + 1}"
+            self._counts[base] = count
+            self._taken.add(name)
             self._names[tool] = name
         return self._names[tool]
 
