@@ -13,7 +13,7 @@ import pytest
 
 from vespa_client.dialects.ollama import Model, OllamaChat, OllamaGenerate, show, tags, version
 
-from .chat_backend import USAGE_CHUNK, Backend, call_chunk, chunk, completion, events_of, translating
+from ..chat_backend import USAGE_CHUNK, Backend, call_chunk, chunk, completion, events_of, translating
 
 QUESTION = [{"role": "user", "content": "What is the weather?"}]
 HELLO = [chunk({"reasoning": "Hm."}), chunk({"content": "Hel"}), chunk({"content": "lo!"}), chunk({}, "stop"), USAGE_CHUNK]

@@ -15,8 +15,8 @@ from vespa_client.dialects.ollama import Model, OllamaChat, OllamaGenerate, show
 from vespa_client.dialects.ollama.stream import OllamaStream
 from vespa_client.errors import AnswerNotUnderstood, Untranslatable
 
-from .chat_backend import IDENTITY, USAGE_CHUNK, call_chunk, chunk, completion, events_of, stream_of
-from .mutations import mutated
+from ..chat_backend import IDENTITY, USAGE_CHUNK, call_chunk, chunk, completion, events_of, stream_of
+from ..mutations import mutated
 
 CALL = {"id": "a", "type": "function", "function": {"name": "weather", "arguments": '{"city": "Ulm"}'}}
 TALK = [

@@ -7,15 +7,13 @@ from typing import Any
 
 import pytest
 from anthropic.types import Message
-from anthropic.types.shared import ErrorResponse
 from hypothesis import given
-from hypothesis import strategies as st
 
-from vespa_client.dialects.messages import Messages, count_tokens
-from vespa_client.errors import AnswerNotUnderstood, Untranslatable
+from vespa_client.dialects.messages import Messages
+from vespa_client.errors import AnswerNotUnderstood
 
-from .chat_backend import IDENTITY, completion
-from .mutations import mutated
+from ..chat_backend import IDENTITY, completion
+from ..mutations import mutated
 
 CALL = {"id": "a", "type": "function", "function": {"name": "weather", "arguments": '{"city": "Ulm"}'}}
 
@@ -123,113 +121,3 @@ def test_any_answer_is_a_message_or_not_understood(answer: Any) -> None:
     except AnswerNotUnderstood:
         return
     assert said.stop_reason
-
-
-# Errors
-
-
-def error(status: int, body: bytes) -> tuple[str, str]:
-    said = json.loads(Messages().worker_error(status, body))
-    assert said["type"] == "error"
-    return said["error"]["type"], said["error"]["message"]
-
-
-@pytest.mark.parametrize(
-    ("status", "kind"),
-    [
-        (400, "invalid_request_error"),
-        (401, "authentication_error"),
-        (403, "permission_error"),
-        (404, "not_found_error"),
-        (413, "request_too_large"),
-        (422, "invalid_request_error"),
-        (429, "rate_limit_error"),
-        (500, "api_error"),
-        (502, "api_error"),
-        (503, "overloaded_error"),
-        (504, "timeout_error"),
-    ],
-)
-def test_an_errors_type_is_that_of_its_status(status: int, kind: str) -> None:
-    assert error(status, b'{"error": {"message": "No.", "type": "x", "code": 1}}') == (kind, "No.")
-    # The SDK's types don't list what its own documentation has for a 413.
-    if kind != "request_too_large":
-        ErrorResponse.model_validate_json(Messages().error(status, "code", "No."), strict=True)
-
-
-TOO_LONG = "prompt is too long: 40000 tokens > 32768 maximum"
-TOO_MUCH = "input length and `max_tokens` exceed context limit: 20000 + 32000 > 32768"
-
-
-@pytest.mark.parametrize(
-    ("message", "begins"),
-    [
-        (
-            "This model's maximum context length is 32768 tokens. However, you requested 52000 tokens (20000 in the messages, "
-            "32000 in the completion). Please reduce the length of the messages or completion.",
-            TOO_MUCH,
-        ),
-        (
-            "'max_tokens' or 'max_completion_tokens' is too large: 32000. This model's maximum context length is 32768 tokens "
-            "and your request has 20000 input tokens (32000 > 32768 - 20000).",
-            TOO_MUCH,
-        ),
-        (
-            "This model's maximum context length is 32768 tokens. However, your request has 40000 input tokens. Please reduce "
-            "the length of the input messages.",
-            TOO_LONG,
-        ),
-        (
-            "You passed 20000 input tokens and requested 32000 output tokens. However, the model's context length is only "
-            "32768 tokens, resulting in a maximum input length of 768 tokens.",
-            TOO_MUCH,
-        ),
-        (
-            "Requested token count exceeds the model's maximum context length of 32768 tokens. You requested a total of 52000 "
-            "tokens: 20000 tokens from the input messages and 32000 tokens for the completion.",
-            TOO_MUCH,
-        ),
-        ("The input (40000 tokens) is longer than the model's context length (32768 tokens).", TOO_LONG),
-        ("the request (40000 tokens) exceeds the available context size (32768 tokens), try increasing it", TOO_LONG),
-        ("the request exceeds the available context size", "prompt is too long. (the request exceeds"),
-    ],
-)
-def test_a_request_that_is_too_long_is_one_in_the_words_that_claude_code_looks_for(message: str, begins: str) -> None:
-    kind, said = error(400, json.dumps({"error": {"message": message, "type": "BadRequestError", "code": 400}}).encode())
-    assert kind == "invalid_request_error"
-    assert said.startswith(begins)
-    assert message in said
-
-
-# Counting
-
-
-def counted(**request: Any) -> int:
-    asked = {"model": "m", "messages": [{"role": "user", "content": "Hello, you."}], **request}
-    answer = json.loads(count_tokens(json.dumps(asked).encode()))
-    assert set(answer) == {"input_tokens"}
-    return answer["input_tokens"]
-
-
-def test_what_is_counted() -> None:
-    plain = counted()
-    assert plain == 7  # 11 characters, and 4 for the message
-    assert counted(system="Be brief, please") == plain + 8
-    assert counted(messages=[{"role": "user", "content": "漢" * 100}]) == 104
-    image = {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": "A" * 10_000}}
-    assert counted(messages=[{"role": "user", "content": [image]}]) == 1604
-    tool = {"name": "weather", "description": "x" * 400, "input_schema": {"type": "object"}}
-    assert counted(tools=[tool]) > plain + 100
-    assert counted(tools=[tool, {"type": "web_search_20250305", "name": "web_search"}]) == counted(tools=[tool])
-    call = {"role": "assistant", "content": [{"type": "tool_use", "id": "a", "name": "b", "input": {"c": "d" * 400}}]}
-    assert counted(messages=[{"role": "user", "content": "x"}, call]) > 100
-
-
-@given(st.text())
-def test_any_text_can_be_counted(text: str) -> None:
-    assert counted(messages=[{"role": "user", "content": text}]) >= 4
-
-
-def test_who_counts_nothing_is_told() -> None:
-    with pytest.raises(Untranslatable):
-        count_tokens(b'{"model": "m", "messages": []}')

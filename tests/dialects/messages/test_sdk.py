@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from vespa_client.dialects.messages import Messages, count_tokens
 
-from .chat_backend import USAGE_CHUNK, Backend, call_chunk, chunk, completion, events_of, translating
+from ..chat_backend import USAGE_CHUNK, Backend, call_chunk, chunk, completion, events_of, translating
 
 QUESTION: list[anthropic.types.MessageParam] = [{"role": "user", "content": "What is the weather?"}]
 TOOL: anthropic.types.ToolParam = {

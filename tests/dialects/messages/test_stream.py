@@ -16,8 +16,8 @@ from vespa_client.dialects.messages import Messages
 from vespa_client.dialects.messages.stream import MessageStream
 from vespa_client.errors import AnswerNotUnderstood
 
-from .chat_backend import IDENTITY, USAGE_CHUNK, call_chunk, chunk, events_of, stream_of
-from .mutations import mutated
+from ..chat_backend import IDENTITY, USAGE_CHUNK, call_chunk, chunk, events_of, stream_of
+from ..mutations import mutated
 
 EVENT: TypeAdapter[Any] = TypeAdapter(RawMessageStreamEvent)
 

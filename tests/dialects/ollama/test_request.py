@@ -11,8 +11,8 @@ from hypothesis import given
 from vespa_client.dialects.ollama import OllamaChat, OllamaGenerate
 from vespa_client.errors import Untranslatable
 
-from .chat_backend import IDENTITY
-from .mutations import mutated
+from ..chat_backend import IDENTITY
+from ..mutations import mutated
 
 HELLO = [{"role": "user", "content": "Hello!"}]
 PNG = "iVBORw0KGgo="
