@@ -11,10 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from ollama import ChatResponse, GenerateResponse, ListResponse, ShowResponse
 
+from vespa_client.dialects.chat_answer import CallArguments, CallStart, Piece, Reasoning, Refusal, Text
 from vespa_client.dialects.ollama import Model, OllamaChat, OllamaGenerate, show, tags, version
 from vespa_client.dialects.ollama.stream import OllamaStream
 from vespa_client.errors import AnswerNotUnderstood, Untranslatable
 
+from ..backends import Habit, answers, cut, cuts, habits
 from ..chat_backend import IDENTITY, USAGE_CHUNK, call_chunk, chunk, completion, events_of, stream_of
 from ..mutations import mutated
 
@@ -256,3 +258,18 @@ def test_models_are_listed_and_shown() -> None:
 
 def test_the_version_is_one() -> None:
     assert [part.isdigit() for part in json.loads(version())["version"].split(".")] == [True] * 3
+
+
+@given(answers(), habits, cuts)
+def test_nothing_is_lost_in_any_habit(pieces: list[Piece], habit: Habit, places: list[int]) -> None:
+    stream = translator()
+    lines = read(b"".join(map(stream.feed, cut(habit.write(pieces), places))) + stream.end())
+    messages = [line["message"] for line in lines]
+    assert "".join(one["content"] for one in messages) == "".join(one.text for one in pieces if isinstance(one, Text | Refusal))
+    assert "".join(one.get("thinking", "") for one in messages) == "".join(
+        one.text for one in pieces if isinstance(one, Reasoning)
+    )
+    calls = [call for one in messages for call in one.get("tool_calls", ())]
+    assert [call["function"]["name"] for call in calls] == [one.name for one in pieces if isinstance(one, CallStart)]
+    arguments = "".join(json.dumps(call["function"]["arguments"]) for call in calls)
+    assert arguments == "".join(one.arguments for one in pieces if isinstance(one, CallArguments))
