@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import Any
 
@@ -20,9 +21,12 @@ CALL = {"id": "a", "type": "function", "function": {"name": "weather", "argument
 
 def message(body: bytes, **request: Any) -> Message:
     """The message, read as strictly as the SDK's types are."""
+    return Message.model_validate_json(answered(body, **request), strict=True)
+
+
+def answered(body: bytes, **request: Any) -> bytes:
     asked = {"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "x"}], **request}
-    answer = Messages().translate(json.dumps(asked).encode(), IDENTITY).answer(body)
-    return Message.model_validate_json(answer, strict=True)
+    return Messages().translate(json.dumps(asked).encode(), IDENTITY).answer(body)
 
 
 def test_text_is_a_block_of_text() -> None:
@@ -121,3 +125,11 @@ def test_any_answer_is_a_message_or_not_understood(answer: Any) -> None:
     except AnswerNotUnderstood:
         return
     assert said.stop_reason
+
+
+@pytest.mark.parametrize("depth", [*range(850, 1010, 3), 100_000])
+def test_arguments_that_are_nested_deeply_are_told_or_not_understood(depth: int) -> None:
+    arguments = '{"x": ' + "[" * depth + "]" * depth + "}"
+    body = completion({"tool_calls": [{**CALL, "function": {"name": "weather", "arguments": arguments}}]}, "tool_calls")
+    with contextlib.suppress(AnswerNotUnderstood):
+        answered(body)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import Any
 
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from vespa_client.dialects.messages import Messages
+from vespa_client.dialects.messages import Messages, count_tokens
 from vespa_client.errors import Untranslatable
 
 from ..chat_backend import IDENTITY
@@ -248,3 +249,16 @@ def test_any_request_is_translated_or_refused(request_: Any, drop: bool) -> None
 def test_any_json_is_translated_or_refused(value: Any) -> None:
     with pytest.raises(Untranslatable):
         Messages().translate(json.dumps(value).encode(), IDENTITY)
+
+
+@pytest.mark.parametrize("depth", [*range(850, 1010, 3), 100_000])
+@pytest.mark.parametrize("place", ["input", "schema"])
+def test_what_is_nested_deeply_is_translated_or_refused(depth: int, place: str) -> None:
+    deep = '{"x": ' + "[" * depth + "]" * depth + "}"
+    call = f'{{"role": "assistant", "content": [{{"type": "tool_use", "id": "a", "name": "b", "input": {deep}}}]}}'
+    tools = f'[{{"name": "b", "input_schema": {deep if place == "schema" else "{}"}}}]'
+    turns = f'{{"role": "user", "content": "x"}}{"," + call if place == "input" else ""}'
+    body = f'{{"model": "m", "messages": [{turns}], "tools": {tools}}}'.encode()
+    for translate in (lambda: Messages().translate(body, IDENTITY), lambda: count_tokens(body)):
+        with contextlib.suppress(Untranslatable):
+            translate()

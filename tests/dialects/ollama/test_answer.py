@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from itertools import count, pairwise
 from typing import Any
@@ -273,3 +274,11 @@ def test_nothing_is_lost_in_any_habit(pieces: list[Piece], habit: Habit, places:
     assert [call["function"]["name"] for call in calls] == [one.name for one in pieces if isinstance(one, CallStart)]
     arguments = "".join(json.dumps(call["function"]["arguments"]) for call in calls)
     assert arguments == "".join(one.arguments for one in pieces if isinstance(one, CallArguments))
+
+
+@pytest.mark.parametrize("depth", [*range(850, 1010, 3), 100_000])
+def test_arguments_that_are_nested_deeply_are_told_or_not_understood(depth: int) -> None:
+    arguments = '{"x": ' + "[" * depth + "]" * depth + "}"
+    body = completion({"tool_calls": [{**CALL, "function": {"name": "weather", "arguments": arguments}}]}, "tool_calls")
+    with contextlib.suppress(AnswerNotUnderstood):
+        answered(body)

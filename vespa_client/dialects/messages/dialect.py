@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ...errors import AnswerNotUnderstood
 from ..chat_answer import Refusal, read_whole
 from ..dialect import Dialect, Identity, Translation
 from ..json_text import dump
@@ -43,7 +44,10 @@ class MessagesTranslation(Translation):
         refusal = "".join(piece.text for piece in pieces if isinstance(piece, Refusal))
         content = blocks_of(pieces, shows_thinking=self._shows_thinking)
         end = ending(chat, self._stops, refusal)
-        return dump(message_of(self._identity.token, self._model, content, end, chat.usage))
+        try:
+            return dump(message_of(self._identity.token, self._model, content, end, chat.usage))
+        except ValueError as wrong:
+            raise AnswerNotUnderstood(f"The worker's answer can't be translated: {wrong}.") from None
 
     def stream(self) -> MessageStream:
         return MessageStream(self._identity, self._model, self._stops, shows_thinking=self._shows_thinking)
