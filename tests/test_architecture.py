@@ -34,6 +34,7 @@ MAY_IMPORT = {
     "routing": "account outbound payload net settings http1 journal errors",
     "account": "outbound net settings journal errors",
     "outbound": "net http1 journal errors",
+    "dialects": "errors",
     "payload": "http1 errors",
     "net": "http1",
     "settings": "errors",
@@ -50,16 +51,21 @@ TYPE_CHECKING_PACKAGES = {"typing_extensions"}
 SAFE_SINCE = {"requests": (2, 33, 0), "urllib3": (2, 8, 0)}
 
 # What these say must be right without a socket, a clock or a file.
-PURE = ("http1", "payload", "server.access", "net.addresses", "errors")
+PURE = ("http1", "payload", "dialects", "server.access", "net.addresses", "errors")
 PURE_IMPORTS = {
     "__future__",
+    "abc",
+    "base64",
     "binascii",
     "codecs",
     "collections.abc",
     "dataclasses",
+    "datetime",
     "functools",
+    "hashlib",
     "hmac",
     "ipaddress",
+    "itertools",
     "json",
     "json.decoder",
     "json.encoder",

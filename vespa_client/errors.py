@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 __all__ = [
+    "AnswerNotUnderstood",
     "AnswerTimeout",
     "AuthenticationError",
     "AutoscalerError",
@@ -37,6 +38,7 @@ __all__ = [
     "TwoFactorRequired",
     "UnknownHost",
     "UnsupportedBody",
+    "Untranslatable",
     "UploadTooLarge",
     "VespaError",
     "WorkerAnswerBroken",
@@ -76,6 +78,7 @@ class VespaError(Exception):
     code: str = "internal_error"
     hint: str = ""
     allow: Sequence[str] = ()
+    param: str | None = None
 
     def __init__(
         self,
@@ -112,7 +115,7 @@ class VespaError(Exception):
             "code": self.code,
             "message": " ".join(part for part in (self.message, self.hint) if part),
             "hint": self.hint,
-            "param": None,
+            "param": self.param,
         }
 
 
@@ -215,6 +218,16 @@ class UnsupportedBody(BadRequest):
 
     status = 415
     code = "unsupported_body"
+
+
+class Untranslatable(BadRequest):
+    """The request says something that a chat completion has no place for. ``param`` names the field that says it."""
+
+    code = "untranslatable"
+
+    def __init__(self, message: str, *, param: str | None = None, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.param = param
 
 
 class AuthenticationError(VespaError):
@@ -327,6 +340,19 @@ class WorkerAnswerBroken(WorkerError):
 
     code = "worker_answer_broken"
     hint = "The answer is incomplete. The worker may have died or been taken away; send the request again."
+
+
+class AnswerNotUnderstood(WorkerError):
+    """The worker's answer is whole as HTTP, and is no chat completion.
+
+    ``translated`` is what came before it in the same piece of a stream, and is good to be sent on.
+    """
+
+    code = "worker_answer_not_understood"
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.translated = b""
 
 
 class WorkerFailed(WorkerError):
