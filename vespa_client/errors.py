@@ -32,6 +32,7 @@ __all__ = [
     "NotFound",
     "PortTaken",
     "ProxyKeyMissing",
+    "RouteNotServed",
     "ShuttingDown",
     "TooManyConnections",
     "TooManyFiles",
@@ -39,6 +40,7 @@ __all__ = [
     "UnknownHost",
     "UnsupportedBody",
     "Untranslatable",
+    "UpgradeRefused",
     "UploadTooLarge",
     "VespaError",
     "WorkerAnswerBroken",
@@ -58,8 +60,10 @@ _TYPES = {
     415: "invalid_request_error",
     417: "invalid_request_error",
     421: "permission_error",
+    426: "invalid_request_error",
     429: "rate_limit_error",
     431: "invalid_request_error",
+    501: "invalid_request_error",
     503: "overloaded_error",
     504: "timeout_error",
     505: "invalid_request_error",
@@ -175,6 +179,24 @@ class NotFound(VespaError):
 
     status = 404
     code = "not_found"
+
+
+class RouteNotServed(BadRequest):
+    """An SDK's route that can't work through a signed JSON envelope."""
+
+    status = 501
+    code = "route_not_served"
+
+    def __init__(self, message: str, *, hint: str) -> None:
+        # SDKs try again on a status of 500 and above.
+        super().__init__(message, hint=hint, retried=True)
+
+
+class UpgradeRefused(BadRequest):
+    """The request asks for another protocol, and this one is all there is."""
+
+    status = 426
+    code = "upgrade_refused"
 
 
 class MethodNotAllowed(BadRequest):

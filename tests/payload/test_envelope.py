@@ -68,11 +68,11 @@ def test_the_payload_is_in_the_envelope_byte_for_byte(
     except UnicodeEncodeError:  # half a surrogate pair, which UTF-8 has no bytes for
         return
     payload = check_body(raw, "application/json").json
-    envelope = wrap(payload, assignment)
+    envelope = wrap([payload], assignment)
     sent = b"".join(envelope)
-    assert envelope.payload is payload
+    assert envelope[1] is payload
     assert payload == raw
-    assert sent == envelope.before + raw + envelope.after
+    assert sent == envelope[0] + raw + envelope[-1]
     assert json.loads(sent)["payload"] == json.loads(raw)
     assert list(json.loads(sent)) == ["auth_data", "payload"]
 
@@ -80,7 +80,7 @@ def test_the_payload_is_in_the_envelope_byte_for_byte(
 @some
 @given(assignments())
 def test_a_worker_finds_the_signature_good_in_the_envelope(assignment: dict[str, Any]) -> None:
-    auth_data = json.loads(b"".join(wrap(b"{}", assignment)))["auth_data"]
+    auth_data = json.loads(b"".join(wrap([b"{}"], assignment)))["auth_data"]
     assert sorted(auth_data) == sorted(AUTH_FIELDS)
     assert is_genuine(auth_data)
 
@@ -88,7 +88,7 @@ def test_a_worker_finds_the_signature_good_in_the_envelope(assignment: dict[str,
 @some
 @given(assignments())
 def test_numbers_in_the_envelope_keep_their_text(assignment: dict[str, Any]) -> None:
-    auth_data = json.loads(b"".join(wrap(b"1", assignment)), parse_int=JSONNumber, parse_float=JSONNumber)["auth_data"]
+    auth_data = json.loads(b"".join(wrap([b"1"], assignment)), parse_int=JSONNumber, parse_float=JSONNumber)["auth_data"]
     assert auth_data == {name: assignment[name] for name in AUTH_FIELDS}
 
 

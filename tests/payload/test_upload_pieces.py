@@ -21,10 +21,9 @@ from .test_upload import SPEECH, parsed, uploaded
 def test_the_pieces_go_into_the_envelope_as_they_are() -> None:
     assignment: Mapping[str, Any] = dict.fromkeys(("cost", "endpoint", "reqnum", "request_idx", "signature", "url"), "x")
     payload = uploaded(SPEECH, ("file", ("a.mp3", os.urandom(5 << 20))), ("model", "m"))
-    before, _, after = wrap(b"", assignment)
-    sent = b"".join([before, *payload.pieces, after])
+    sent = b"".join(wrap(payload.pieces, assignment))
     whole = b"".join(payload.pieces)
-    assert sent == b"".join(wrap(whole, assignment))
+    assert sent == b"".join(wrap([whole], assignment))
     assert check_body(whole, "application/json").json is whole
     assert json.loads(sent)["payload"]["model"] == "m"
 

@@ -144,13 +144,13 @@ def test_a_bad_cost_is_said_before_the_body_is_read() -> None:
 def test_a_request_with_a_body_has_it_as_its_payload(method: str) -> None:
     fields = [("Content-Type", "text/plain"), ("A", "1"), ("A", "2")]
     asked = WorkerRequest.read(head(method, "/v1/x?y", *fields), "2.50", bytearray(b' {"a": 1.0} '))
-    assert asked == WorkerRequest(method, "/v1/x?y", fields, "2.50", b' {"a": 1.0} ', streams=False)
-    assert WorkerRequest.read(head(method), "1.0", b"").payload == b"{}"
+    assert asked == WorkerRequest(method, "/v1/x?y", fields, "2.50", (b' {"a": 1.0} ',), streams=False)
+    assert WorkerRequest.read(head(method), "1.0", b"").payload == (b"{}",)
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "DELETE"])
 def test_a_request_for_the_query_has_no_payload_and_may_not_bring_one(method: str) -> None:
-    assert WorkerRequest.read(head(method), "1.0", b"").payload == b""
+    assert WorkerRequest.read(head(method), "1.0", b"").payload == ()
     with pytest.raises(BadRequest) as problem:
         WorkerRequest.read(head(method), "1.0", b"{}")
     assert method in problem.value.message

@@ -28,6 +28,20 @@ class Dialect(ABC):
 
     name: str
     """What ``X-Vespa-Translated`` says."""
+    stream_type = "text/event-stream"
+    """What the ``Content-Type`` of its streams begins with."""
+    separator = b"\n\n"
+    """What stands behind each event of such a stream."""
+    ping = b":\n\n"
+    """A sign of life in front of an answer that isn't translated; ``b""`` where there is none."""
+    has_immediate_answers = False
+    """Whether some translations have an :attr:`Translation.immediate` answer."""
+    smallest: bytes
+    """The smallest request that can be translated."""
+
+    def blank_stream(self, identity: Identity) -> StreamTranslator:
+        """A stream of which nothing has come: for the failure of an answer that isn't translated."""
+        return self.translate(self.smallest, identity).stream()
 
     @abstractmethod
     def translate(self, body: bytes | bytearray, identity: Identity, *, drop_hosted_tools: bool = False) -> Translation:

@@ -8,18 +8,21 @@ from ..errors import BadRequest
 from ..http1.fields import Fields, values_of
 from ..http1.forwarding import COST_HEADER
 
-__all__ = ["DEFAULT_COST", "read_cost"]
+__all__ = ["AUTO", "DEFAULT_COST", "read_cost"]
 
 DEFAULT_COST = "1.0"
+AUTO = "auto"
+"""The default that is estimated from the body."""
+
 # RFC 8259, 6, without the minus sign.
 _NUMBER = re.compile(r"(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 
 
-def read_cost(fields: Fields) -> str:
-    """The workload of ``X-Serverless-Cost``, in the text it came in. Raises :class:`BadRequest`."""
+def read_cost(fields: Fields, default: str = DEFAULT_COST) -> str:
+    """The workload of ``X-Serverless-Cost``, in the text it came in, or ``default``. Raises :class:`BadRequest`."""
     values = values_of(fields, COST_HEADER)
     if not values:
-        return DEFAULT_COST
+        return default
     value = values[0]
     if len(values) > 1 or not _NUMBER.fullmatch(value) or len(value) > 100 or float(value) == float("inf"):
         raise BadRequest(

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from json.encoder import encode_basestring_ascii
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import quote
 
 __all__ = ["AUTH_FIELDS", "BODY_METHODS", "Envelope", "JSONNumber", "json_text", "sign_target", "wrap"]
@@ -22,20 +22,19 @@ class JSONNumber(str):
     __slots__ = ()
 
 
-class Envelope(NamedTuple):
+class Envelope(tuple[bytes | bytearray, ...]):
     """An envelope in pieces, to be sent one after the other, so that a large body isn't copied into it."""
 
-    before: bytes
-    payload: bytes | bytearray
-    after: bytes
+    __slots__ = ()
 
     def __repr__(self) -> str:
-        return f"<Envelope around {len(self.payload)} bytes>"  # it has a signature
+        return f"<Envelope around {sum(map(len, self[1:-1]))} bytes>"  # it has a signature
 
 
-def wrap(payload: bytes | bytearray, assignment: Mapping[str, Any]) -> Envelope:
-    """The envelope for POST, PUT and PATCH, the payload in it byte for byte."""
-    return Envelope(b'{"auth_data": ' + _auth_json(assignment).encode() + b', "payload": ', payload, b"}")
+def wrap(payload: Iterable[bytes | bytearray], assignment: Mapping[str, Any]) -> Envelope:
+    """The envelope for POST, PUT and PATCH, the payload's pieces in it byte for byte."""
+    before = b'{"auth_data": ' + _auth_json(assignment).encode() + b', "payload": '
+    return Envelope((before, *payload, b"}"))
 
 
 def sign_target(target: str, assignment: Mapping[str, Any]) -> str:

@@ -19,10 +19,11 @@ _BINARY_TYPES = ("multipart/", "image/", "audio/", "video/", "application/octet-
 
 
 class Payload(NamedTuple):
-    """A body that is JSON, and whether it says ``"stream": true``."""
+    """A body that is JSON, whether it says ``"stream": true``, and which ``model`` it names, ``""`` where that isn't known."""
 
     json: bytes | bytearray
     streams: bool
+    model: str = ""
 
 
 def check_body(body: bytes | bytearray, content_type: str, content_encoding: str = "") -> Payload:
@@ -41,26 +42,32 @@ def check_body(body: bytes | bytearray, content_type: str, content_encoding: str
     if body.startswith(_BYTE_ORDER_MARK):
         body = body[len(_BYTE_ORDER_MARK) :]
     try:
-        streams = _check_json(body)
+        streams, model = _check_json(body)
     except BadRequest as problem:
         kind = content_type.partition(";")[0].strip(" \t").lower()
         if kind.startswith(_BINARY_TYPES):
             raise UnsupportedBody(
                 f"A worker takes JSON, and this body is {kind}.",
-                hint="Send files inside the JSON, as base64 text or as a URL, in the form your model server expects.",
+                hint="Send files inside the JSON, as base64 text or as a URL, in the form your model server expects; or start "
+                "the proxy with --multipart json, which makes such JSON of a form with files.",
             ) from problem
         raise
-    return Payload(body, streams)
+    return Payload(body, streams, model)
 
 
-def _check_json(body: bytes | bytearray) -> bool:
-    """Whether the body, which has to be JSON, says ``"stream": true``. Raises :class:`BadRequest`."""
+def _check_json(body: bytes | bytearray) -> tuple[bool, str]:
+    """Whether the body, which has to be JSON, says ``"stream": true``, and its ``model``. Raises :class:`BadRequest`."""
     try:
         text = _as_characters(body)
         if len(body) > _LARGE and any(_has_many(text, sign) for sign in ",[{"):
-            return walk(text)
+            return walk(text), ""
         parsed = _DECODER.decode(text)
-        return isinstance(parsed, dict) and parsed.get("stream") is True
+        if not isinstance(parsed, dict):
+            return False, ""
+        model = parsed.get("model")
+        # The text is the body's bytes, each a character.
+        named = model.encode("latin-1", "replace").decode("utf-8", "replace") if isinstance(model, str) else ""
+        return parsed.get("stream") is True, named
     except json.JSONDecodeError as problem:
         raise BadRequest(
             f"The body is not JSON: {problem.msg} at byte {problem.pos} (line {problem.lineno}, column {problem.colno}).",

@@ -17,15 +17,15 @@ from ..http1.fields import Fields, field_value
 from ..http1.forwarding import ERROR_HEADER
 from ..net.lifeline import ClientGone
 from ..net.timed_socket import TimedSocket
+from .translation.voice import PLAIN, Voice
 
-__all__ = ["AnswerWriter"]
+__all__ = ["AnswerWriter", "reason_of"]
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _COMMENT = b":\n\n"
 _EVENT_ENDS = (b"\n\n", b"\r\r", b"\r\n\r\n")
 # A browser that shows an error as a page would ask for its icon, as a page of ours that may.
 _NO_PAGE = ("Content-Security-Policy", "default-src 'none'")
-_EVENT_STREAM: Fields = [("Content-Type", "text/event-stream"), ("Cache-Control", "no-cache")]
 # struct linger, "on" for 0 seconds.
 _RESET_ON_CLOSE = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 _LARGE = 16 * 1024
@@ -40,7 +40,9 @@ class AnswerWriter:
     writing. Methods that write raise :class:`ClientGone` if the client has hung up or stopped reading.
     """
 
-    def __init__(self, sock: TimedSocket, method: str = "GET", minor: int = 1, *, closes: bool = False) -> None:
+    def __init__(
+        self, sock: TimedSocket, method: str = "GET", minor: int = 1, *, closes: bool = False, voice: Voice = PLAIN
+    ) -> None:
         """``minor`` is the client's HTTP/1 minor version; ``closes`` whether its connection is to end with this answer."""
         self._socket = sock
         self.method = method
@@ -52,6 +54,8 @@ class AnswerWriter:
         """Whether a head has gone: the answer's, or that of an event stream which a heartbeat has begun."""
         self.resets = False
         """Whether the connection is to end in a reset."""
+        self.voice = voice
+        """How the proxy speaks here by itself."""
         self.added: Fields = []
         """What goes with every answer to this request, the worker's and ours."""
         self._writing = threading.Lock()  # guards the socket's sending half, and the fields below
@@ -59,6 +63,7 @@ class AnswerWriter:
         self._has_body = True
         self._until_close = False
         self._event_stream = False
+        self._takes_words = False
         self._tail = b"\n\n"
         self._ended = False
 
@@ -107,9 +112,9 @@ class AnswerWriter:
         if not self.started:
             self.error(problem)
             return
-        if self._event_stream:
+        if self._takes_words:
             with contextlib.suppress(ClientGone):
-                self.write((b"" if self._tail.endswith(_EVENT_ENDS) else b"\n\n") + problem.event())
+                self.write(self.voice.failure(problem, self._tail))
         self.must_close = True
         if self._until_close:
             # An orderly close would be this body's end; a reset is not.
@@ -121,11 +126,13 @@ class AnswerWriter:
         fields = [("Allow", ", ".join(problem.allow))] if problem.allow else []
         if problem.status == 401:
             fields.append(("WWW-Authenticate", "Bearer"))
+        if problem.status == 426:
+            fields += [("Upgrade", "HTTP/1.1"), ("Connection", "Upgrade")]
         self.begin_error(problem, problem.status, reason_of(problem.status), fields)
 
     def begin_error(self, problem: VespaError, status: int, reason: str, fields: Fields) -> None:
         """Our error body under a head that may be somebody else's."""
-        body = problem.body()
+        body = self.voice.error(problem)
         kept = [(name, value) for name, value in fields if name.lower() not in _ABOUT_THE_BODY]
         own: Fields = [*kept, ("Content-Type", "application/json"), (ERROR_HEADER, problem.code), _NO_PAGE]
         if problem.retry_after is not None:
@@ -135,15 +142,17 @@ class AnswerWriter:
         self.begin(status, reason, own, len(body), b"" if self.method == "HEAD" else body)
 
     def beat(self) -> None:
-        """A sign of life while the answer is still to come: a comment, under the head of an event stream."""
+        """A sign of life while the answer is still to come, under the head of a stream, or inside one that is translated."""
         if not self._writing.acquire(blocking=False):
             return
         try:
+            if self._ended or not self._has_room() or not (ping := self.voice.ping()):
+                return
             if not self.started and self._minor >= 1:
-                if self._has_room():
-                    self._begin(200, "OK", _EVENT_STREAM, None, _COMMENT)
-            elif self._event_stream:
-                self._send_if_room(self._framed(_COMMENT))
+                head = [("Content-Type", self.voice.stream_type), ("Cache-Control", "no-cache")]
+                self._begin(200, "OK", head, None, ping)
+            elif self._takes_words:
+                self._socket.sock.send(self._framed(ping))
         except (ClientGone, OSError):
             self.must_close = True
         finally:
@@ -177,12 +186,10 @@ class AnswerWriter:
         self._has_body = self.method != "HEAD" and status not in (204, 304)
         self._chunked = self._has_body and length is None and self._minor >= 1
         self._until_close = self._has_body and length is None and not self._chunked
-        self._event_stream = (
-            self._has_body
-            and length is None
-            and field_value(fields, "content-type").lower().startswith("text/event-stream")
-            and not field_value(fields, "content-encoding")
-        )
+        kind = field_value(fields, "content-type").lower()
+        is_plain_stream = self._has_body and length is None and not field_value(fields, "content-encoding")
+        self._event_stream = is_plain_stream and kind.startswith("text/event-stream")
+        self._takes_words = is_plain_stream and kind.startswith(self.voice.stream_type)
         if self._until_close:
             self.must_close = True
         lines = [f"HTTP/1.1 {status} {reason}"]

@@ -25,13 +25,19 @@ from ..payload.worker_request import WorkerRequest
 from ..routing.served_endpoint import ServedEndpoint
 from ..settings.table import Settings
 from .access import Access
-from .answer_writer import AnswerWriter
+from .answer_writer import AnswerWriter, reason_of
 from .connections import Admission, Connections
 from .hangup import HangupWatcher, Watch
 from .heartbeats import Heartbeats
+from .local.answer import LocalAnswer
+from .local.answers import LocalAnswers
+from .local.models import KnownModels
 from .relay import relay
 from .request_body import read_client_body
 from .request_head import METHODS, check_head
+from .translation.translated_relay import relay_translated
+from .translation.translator import Translator
+from .translation.voice import voice_of
 
 __all__ = ["ProxyHandler", "Service"]
 
@@ -52,6 +58,9 @@ class Service:
     watcher: HangupWatcher
     heartbeats: Heartbeats
     connections: Connections
+    local: LocalAnswers
+    models: KnownModels
+    translator: Translator
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     stopping: bool = False
 
@@ -174,6 +183,7 @@ class ProxyHandler(BaseHTTPRequestHandler):
         record = Record(next(self._service.numbers), head.method, head.target.partition("?")[0])
         self.close_connection = not keeps_alive(head.minor, head.fields) or self._service.stopping
         writer = AnswerWriter(self._timed, head.method, head.minor, closes=self.close_connection)
+        writer.voice = voice_of(record.path)
         try:
             self._answer(head, framing, writer, record)
         finally:
@@ -205,7 +215,9 @@ class ProxyHandler(BaseHTTPRequestHandler):
                 writer.begin(204, "No Content", preflight, None)
                 return
             head = access.without_key(head)
-            cost = check_head(head, framing, self._settings.max_body)
+            cost = check_head(head, framing, self._settings.max_body, self._settings.cost)
+            head = self._service.local.mend(head)
+            self._service.local.check_head(head)
             if self._service.stopping:
                 raise ShuttingDown("The proxy is stopping.", retry_after=_RETRY_AFTER)
             body = read_client_body(head, framing, self._reader, self._settings, writer.send_continue)
@@ -215,7 +227,15 @@ class ProxyHandler(BaseHTTPRequestHandler):
                 record.begin(204)
                 writer.begin(204, "No Content", [("Allow", ", ".join(METHODS))], None)
                 return
-            self._carry_out(WorkerRequest.read(head, cost, body), writer, record)
+            local = self._service.local.answer(head, body)
+            if local is None:
+                any_form = self._settings.multipart == "json"
+                request = WorkerRequest.read(head, cost, body, any_form_becomes_json=any_form)
+                local = self._service.translator.immediate(request)
+            if local is not None:
+                self._give(local, writer, record)
+            else:
+                self._carry_out(request, writer, record)
         except ClientGone:
             record.outcome = "left"
             self.was_cut = self._service.stopping
@@ -261,9 +281,15 @@ class ProxyHandler(BaseHTTPRequestHandler):
         self._lifeline = lifeline = Lifeline()
         try:
             self._watch.begin(lifeline, writer.probe)
-            with service.heartbeats.beating(writer) if request.streams else contextlib.nullcontext():
-                answer = service.endpoint.answer(request, record, lifeline)
-            relay(answer, writer, record, lifeline)
+            passage = service.translator.passage(request, writer)
+            with service.heartbeats.beating(writer) if passage.streams else contextlib.nullcontext():
+                came = passage.ask(lambda asked: service.endpoint.answer(asked, record, lifeline))
+            if passage.translation is None:
+                first = relay(came, writer, record, lifeline)
+            else:
+                first = relay_translated(came, passage.translation, request.path, writer, record, lifeline, service.heartbeats)
+            if came.answer.status_code == 200:
+                service.models.see_answer(request, first)
         except ClientGone:
             if not service.stopping:
                 raise
@@ -272,6 +298,16 @@ class ProxyHandler(BaseHTTPRequestHandler):
         finally:
             self._watch.end()
             self._lifeline = None
+
+    def _give(self, local: LocalAnswer, writer: AnswerWriter, record: Record) -> None:
+        """Answer without a worker."""
+        record.begin(local.status)
+        length = len(local.body)
+        writer.begin(
+            local.status, reason_of(local.status), local.fields, length, local.body if writer.method != "HEAD" else b""
+        )
+        record.answer_bytes += length
+        writer.end()
 
     def _linger(self) -> None:
         """Read what the client still sends: closing on unread bytes resets the connection, and the answer with it."""

@@ -21,8 +21,11 @@ from .handler import ProxyHandler, Service
 from .hangup import HangupWatcher
 from .heartbeats import Heartbeats
 from .listeners import listen
+from .local.answers import LocalAnswers
+from .local.models import KnownModels
 from .request_head import METHODS
 from .threads import ConnectionThreads
+from .translation.translator import Translator
 
 __all__ = ["ProxyServer"]
 
@@ -47,7 +50,18 @@ class ProxyServer:
         self._watcher = HangupWatcher()
         self._heartbeats = Heartbeats(settings.heartbeat)
         self._connections = Connections(settings.max_connections)
-        self._service = Service(settings, access, endpoint, self._watcher, self._heartbeats, self._connections)
+        models = KnownModels(settings.model, settings.endpoint or "")
+        self._service = Service(
+            settings,
+            access,
+            endpoint,
+            self._watcher,
+            self._heartbeats,
+            self._connections,
+            LocalAnswers(settings, models, wants_key=proxy_key is not None),
+            models,
+            Translator(settings),
+        )
         self._threads = ConnectionThreads("vespa-connection")
         try:
             self._listeners = listen(settings.host, settings.port, ProxyHandler, self._service, self._threads)

@@ -24,17 +24,16 @@ __all__ = ["relay"]
 _QUOTED = 2000
 
 
-def relay(came: WorkerAnswer, writer: AnswerWriter, record: Record, lifeline: Lifeline) -> None:
-    """Pass the answer on: status, headers, and the body in the pieces that come.
+def relay(came: WorkerAnswer, writer: AnswerWriter, record: Record, lifeline: Lifeline) -> bytes:
+    """Pass the answer on: status, headers, and the body in the pieces that come. Returns the first one.
 
     Raises :class:`WorkerError` where the answer breaks off, or can't follow what a heartbeat has begun; the client's side
     is left as it is then, for :meth:`AnswerWriter.fail`. Raises :class:`ClientGone` if the client hangs up.
     """
     try:
         if writer.started:
-            _continue_stream(came, writer, record)
-        else:
-            _pass_on(came, writer, record)
+            return _continue_stream(came, writer, record)
+        return _pass_on(came, writer, record)
     except TransportError as broken:
         lifeline.check()
         raise broke_off(broken, came.worker) from broken
@@ -42,7 +41,7 @@ def relay(came: WorkerAnswer, writer: AnswerWriter, record: Record, lifeline: Li
         came.answer.close()
 
 
-def _pass_on(came: WorkerAnswer, writer: AnswerWriter, record: Record) -> None:
+def _pass_on(came: WorkerAnswer, writer: AnswerWriter, record: Record) -> bytes:
     answer = came.answer
     fields = answer_fields(answer.fields)
     pieces: Iterator[bytes] = answer.iter_content(chunk_size=None)
@@ -59,11 +58,12 @@ def _pass_on(came: WorkerAnswer, writer: AnswerWriter, record: Record) -> None:
             fields.append(("x-should-retry", "false"))
         writer.begin(answer.status_code, answer.reason, fields, _length(answer, writer.method), first)
         record.answer_bytes += len(first)
-        _pass_body(pieces, writer, record)
+        first = _pass_body(pieces, writer, record, first)
     writer.end()
+    return first
 
 
-def _continue_stream(came: WorkerAnswer, writer: AnswerWriter, record: Record) -> None:
+def _continue_stream(came: WorkerAnswer, writer: AnswerWriter, record: Record) -> bytes:
     """The answer to a client that has been given an event stream's head already."""
     answer = came.answer
     record.begin(200)
@@ -75,14 +75,18 @@ def _continue_stream(came: WorkerAnswer, writer: AnswerWriter, record: Record) -
             "The worker's answer is no event stream, and a heartbeat had begun one.",
             hint='Send the request without --heartbeat, or without "stream": true.',
         )
-    _pass_body(answer.iter_content(chunk_size=None), writer, record)
+    first = _pass_body(answer.iter_content(chunk_size=None), writer, record)
     writer.end()
+    return first
 
 
-def _pass_body(pieces: Iterator[bytes], writer: AnswerWriter, record: Record) -> None:
+def _pass_body(pieces: Iterator[bytes], writer: AnswerWriter, record: Record, first: bytes = b"") -> bytes:
+    """Returns ``first``, or else the first of the pieces."""
     for piece in pieces:
+        first = first or piece
         writer.write(piece)
         record.answer_bytes += len(piece)
+    return first
 
 
 def _length(answer: Answer, method: str) -> int | None:

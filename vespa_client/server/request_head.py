@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..errors import BodyTooLarge, MethodNotAllowed, NotFound
 from ..http1.framing import Framing
 from ..http1.heads import RequestHead
-from ..payload.cost import read_cost
+from ..payload.cost import DEFAULT_COST, read_cost
 
 __all__ = ["METHODS", "OWN_PAGES", "check_head", "too_large"]
 
@@ -14,7 +14,7 @@ OWN_PAGES = "/_vespa/"
 """Paths below this one are the proxy's own; every other one belongs to the backend."""
 
 
-def check_head(head: RequestHead, framing: Framing, max_body: int) -> str:
+def check_head(head: RequestHead, framing: Framing, max_body: int, default_cost: str = DEFAULT_COST) -> str:
     """What can be said before the body is read. Returns the cost. Raises :class:`BadRequest`, :class:`NotFound`."""
     if head.method not in METHODS:
         raise MethodNotAllowed(f"Workers know no method {head.method!r}.", allow=METHODS)
@@ -26,7 +26,7 @@ def check_head(head: RequestHead, framing: Framing, max_body: int) -> str:
         )
     if framing.length > max_body:
         raise too_large(max_body)
-    return read_cost(head.fields)
+    return read_cost(head.fields, default_cost)
 
 
 def too_large(max_body: int) -> BodyTooLarge:

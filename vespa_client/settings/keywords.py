@@ -37,6 +37,14 @@ class SettingKeywords(TypedDict, total=False):
     max_connections: int
     max_body: int
     forward_header: tuple[str, ...]
+    cost: str
+    multipart: str
+    translate: str
+    drop_hosted_tools: bool
+    model: tuple[str, ...]
+    models: str
+    pass_health: bool
+    pass_route: tuple[str, ...]
     require_tls: bool
     sandbox: bool
     sandbox_backend: str | None

@@ -160,6 +160,64 @@ class Settings:
         metavar="NAME",
         repeatable=True,
     )
+    # What Vast.ai counts for a request that says nothing is the endpoint's to interpret; the description says 1.
+    cost: str = _setting(
+        "1.0",
+        "workload of a request without X-Serverless-Cost; 'auto' estimates it from the body",
+        to.cost,
+        metavar="N|auto",
+        group="SDKs and apps",
+    )
+    multipart: str = _setting(
+        "known",
+        "forms with files become the JSON that workers take: on the routes known to have files, or on all with 'json'",
+        metavar="known|json",
+        choices=("known", "json"),
+        group="SDKs and apps",
+    )
+    translate: str = _setting(
+        "auto",
+        "answer OpenAI Responses, Anthropic Messages and Ollama chats through chat completions: where the worker lacks the "
+        "route, always, or never",
+        metavar="auto|always|never",
+        choices=("auto", "always", "never"),
+        group="SDKs and apps",
+    )
+    drop_hosted_tools: bool = _setting(
+        False,
+        "leave tools out that only OpenAI or Anthropic can run, instead of refusing the request",
+        to.switch,
+        group="SDKs and apps",
+    )
+    model: tuple[str, ...] = _setting(
+        (),
+        "a model for GET /v1/models, with its context's tokens behind a colon if you like (repeatable)",
+        to.model,
+        metavar="NAME[:TOKENS]",
+        repeatable=True,
+        group="SDKs and apps",
+    )
+    models: str = _setting(
+        "auto",
+        "who answers GET /v1/models: the proxy, without waking a worker, or the worker",
+        metavar="auto|worker",
+        choices=("auto", "worker"),
+        group="SDKs and apps",
+    )
+    pass_health: bool = _setting(
+        False,
+        "send GET /health, /healthz and /ping to the worker, which may wake one",
+        to.switch,
+        group="SDKs and apps",
+    )
+    pass_route: tuple[str, ...] = _setting(
+        (),
+        "send this path, and those below it, to the worker where the proxy would answer itself (repeatable)",
+        to.path,
+        metavar="PATH",
+        repeatable=True,
+        group="SDKs and apps",
+    )
     require_tls: bool = _setting(
         False, "refuse workers without TLS, to whom prompts would cross the internet in the clear", to.switch, group="Vast.ai"
     )

@@ -6,11 +6,14 @@ import math
 import re
 
 __all__ = [
+    "cost",
     "count",
     "header_name",
     "host_name",
     "key",
+    "model",
     "origin",
+    "path",
     "port",
     "seconds",
     "size",
@@ -68,6 +71,30 @@ def time_limit(value: str) -> float:
     if not limit:
         raise ValueError(f"0 would leave no time at all; where there should be no limit, take {_LONGEST:.0f}")
     return limit
+
+
+def cost(value: str) -> str:
+    """A workload, as the text of a JSON number, or ``auto``."""
+    if value == "auto":
+        return value
+    if not re.fullmatch(r"(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,18})?", value):
+        raise ValueError("it takes a number, 0 or more, or 'auto'")
+    return value
+
+
+def model(value: str) -> str:
+    """A model's name, with ``:TOKENS`` behind it for what its context holds."""
+    name, _, context = value.rpartition(":")
+    if not value.strip() or not value.isprintable() or (context.isdigit() and not name.strip()):
+        raise ValueError("it takes a model's name, such as llama-3, with its context's tokens if you like: llama-3:131072")
+    return value
+
+
+def path(value: str) -> str:
+    """A path of a URL."""
+    if not re.fullmatch(r"/[!-~]*", value) or "?" in value or "#" in value:
+        raise ValueError("it takes a path, such as /v1/files, without a query")
+    return value
 
 
 def count(value: str) -> int:

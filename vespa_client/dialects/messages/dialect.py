@@ -10,7 +10,7 @@ from ..request_fields import Fields, read_request
 from .answer import blocks_of, ending, message_of
 from .errors import error_body
 from .request import chat_request, shows_thinking
-from .stream import MessageStream
+from .stream import PING, MessageStream
 
 __all__ = ["Messages"]
 
@@ -19,6 +19,8 @@ class Messages(Dialect):
     """``POST /v1/messages``, with and without ``?beta=true``."""
 
     name = "messages"
+    ping = PING
+    smallest = b'{"model": "", "max_tokens": 1, "messages": [], "stream": true}'
 
     def translate(self, body: bytes | bytearray, identity: Identity, *, drop_hosted_tools: bool = False) -> MessagesTranslation:
         return MessagesTranslation(read_request(body), identity, drop_hosted_tools=drop_hosted_tools)

@@ -13,9 +13,10 @@ from ..json_text import dump, load
 from .answer import SIGNATURE, ending, message_of, usage_of
 from .errors import error_body
 
-__all__ = ["MessageStream"]
+__all__ = ["PING", "MessageStream"]
 
-_PING = encode_event(b"ping", b'{"type":"ping"}')
+PING = encode_event(b"ping", b'{"type":"ping"}')
+"""Anthropic's own sign of life."""
 _DELTA = b'event: content_block_delta\ndata: {"type":"content_block_delta","index":%d,"delta":{"type":"%s_delta","%s":%s}}\n\n'
 
 
@@ -58,7 +59,7 @@ class MessageStream(StreamTranslator):
         self._refusal: list[str] = []
 
     def ping(self) -> bytes:
-        return b"" if self.finished or self.failed else _PING
+        return b"" if self.finished or self.failed else PING
 
     def _say(self, piece: Piece) -> bytes:
         if isinstance(piece, Text):

@@ -22,6 +22,11 @@ class _Ollama(Dialect):
     """What ``/api/chat`` and ``/api/generate`` have alike."""
 
     name = "ollama"
+    stream_type = "application/x-ndjson"
+    separator = b"\n"
+    ping = b""
+    has_immediate_answers = True
+    smallest = b'{"model": ""}'
     is_chat: bool
 
     def __init__(self, clock: Clock | None = None) -> None:

@@ -17,6 +17,7 @@ class Responses(Dialect):
     """``POST /v1/responses``."""
 
     name = "responses"
+    smallest = b'{"model": "", "input": "", "stream": true}'
 
     def translate(self, body: bytes | bytearray, identity: Identity, *, drop_hosted_tools: bool = False) -> Translation:
         asked = read(body, drop_hosted=drop_hosted_tools)

@@ -1,0 +1,35 @@
+"""An answer of the proxy's own that is no error."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, NamedTuple
+
+from ...http1.fields import Fields
+
+__all__ = ["LOCAL_HEADER", "LocalAnswer", "json_answer"]
+
+LOCAL_HEADER = "X-Vespa-Local"
+"""Says that the proxy gave the answer, and by which part of its table."""
+
+
+class LocalAnswer(NamedTuple):
+    """``kind`` is what :data:`LOCAL_HEADER` says; ``content_type`` is empty where there is no body."""
+
+    kind: str
+    status: int
+    content_type: str
+    body: bytes
+    more: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def fields(self) -> Fields:
+        """The headers, but for those that frame the body."""
+        fields = [(LOCAL_HEADER, self.kind), *self.more]
+        return [("Content-Type", self.content_type), *fields] if self.content_type else fields
+
+
+def json_answer(kind: str, value: Any, status: int = 200, *more: tuple[str, str]) -> LocalAnswer:
+    """An answer that is JSON: ``value``, or the bytes of it."""
+    body = value if isinstance(value, bytes) else json.dumps(value).encode()
+    return LocalAnswer(kind, status, "application/json", body, more)

@@ -1,0 +1,119 @@
+"""What of a request is translated, and when: bytes first, translation second (design.md)."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable
+
+from ...dialects import Dialect, Identity, Translation
+from ...errors import Untranslatable
+from ...journal.log import log
+from ...payload.worker_request import WorkerRequest
+from ...routing.exchange import WorkerAnswer
+from ...settings.table import Settings
+from ..answer_writer import AnswerWriter
+from ..local.answer import LocalAnswer, json_answer
+from .missing_routes import NO_SUCH_ROUTE, MissingRoutes
+from .routes import dialect_of
+from .voice import TranslatedVoice
+
+__all__ = ["TRANSLATED_HEADER", "Passage", "Translator"]
+
+TRANSLATED_HEADER = "X-Vespa-Translated"
+"""Names the dialect that an answer was translated into."""
+
+Ask = Callable[[WorkerRequest], WorkerAnswer]
+
+
+class Translator:
+    """The translations of one endpoint. Safe to share between threads."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._mode = settings.translate
+        self._drop_hosted_tools = settings.drop_hosted_tools
+        self._missing = MissingRoutes()
+
+    def immediate(self, request: WorkerRequest) -> LocalAnswer | None:
+        """The answer to a request that asks for no model's words, as Ollama's clients load and unload models; else None."""
+        dialect = self._dialect_of(request)
+        # Only what has no "stream" of OpenAI's kind can be such a request, and reading it twice costs little then.
+        if dialect is None or not dialect.has_immediate_answers:
+            return None
+        try:
+            body = self.translate(dialect, request).immediate
+        except Untranslatable:
+            return None  # a worker of that dialect may know better
+        return None if body is None else json_answer(dialect.name, body)
+
+    def passage(self, request: WorkerRequest, writer: AnswerWriter) -> Passage:
+        """The request's way. Raises :class:`Untranslatable` where it is known to have to be translated and can't be."""
+        dialect = self._dialect_of(request)
+        passage = Passage(request, writer, dialect, self, self._missing)
+        if dialect is not None and (self._mode == "always" or self._missing.has(request.path)):
+            passage.translate(dialect)
+        return passage
+
+    def translate(self, dialect: Dialect, request: WorkerRequest) -> Translation:
+        """The request in other words. Raises :class:`Untranslatable`."""
+        identity = Identity(secrets.token_hex(12), int(time.time()))
+        body = request.payload[0] if len(request.payload) == 1 else b"".join(request.payload)
+        return dialect.translate(body, identity, drop_hosted_tools=self._drop_hosted_tools)
+
+    def _dialect_of(self, request: WorkerRequest) -> Dialect | None:
+        return dialect_of(request.path) if request.method == "POST" and self._mode != "never" else None
+
+
+class Passage:
+    """One request's way to a worker: as it came, or translated, or first the one and then the other."""
+
+    def __init__(
+        self,
+        request: WorkerRequest,
+        writer: AnswerWriter,
+        dialect: Dialect | None,
+        translator: Translator,
+        missing: MissingRoutes,
+    ) -> None:
+        """``dialect`` is the one that the request can be translated from; None where it can't."""
+        self._request = request
+        self._writer = writer
+        self._dialect = dialect
+        self._translator = translator
+        self._missing = missing
+        self.translation: Translation | None = None
+        """The translation that the worker was asked with, or is to be."""
+
+    @property
+    def streams(self) -> bool:
+        """Whether the client waits for a stream."""
+        return self.translation.streams if self.translation else self._request.streams
+
+    def ask(self, ask: Ask) -> WorkerAnswer:
+        """The worker's answer, to be translated if there is a :attr:`translation` afterwards.
+
+        Raises :class:`Untranslatable` where the worker lacks the route and the request can't be translated.
+        """
+        if self._dialect is None:
+            return ask(self._request)
+        path = self._request.path
+        if self.translation is None:
+            came = ask(self._request)
+            if came.answer.status_code not in NO_SUCH_ROUTE:
+                return came
+            came.answer.close()
+            self._missing.note(path)
+            log.info("The worker has no %s (%d); requests to it are translated.", path, came.answer.status_code)
+            self.translate(self._dialect)
+        assert self.translation is not None
+        came = ask(self._request.translated(self.translation.target, self.translation.body, streams=self.translation.streams))
+        if came.answer.status_code in NO_SUCH_ROUTE:
+            self._missing.forget(path)
+        return came
+
+    def translate(self, dialect: Dialect) -> None:
+        """From here on the request goes in other words. Raises :class:`Untranslatable`."""
+        self.translation = translation = self._translator.translate(dialect, self._request)
+        self._writer.added = [*self._writer.added, (TRANSLATED_HEADER, dialect.name)]
+        if translation.streams:
+            self._writer.voice = TranslatedVoice(dialect, translation.stream())

@@ -1,0 +1,90 @@
+"""How the proxy speaks on a route by itself: errors, failures inside a stream, and signs of life."""
+
+from __future__ import annotations
+
+import threading
+
+from ...dialects import Dialect, Identity, StreamTranslator
+from ...errors import VespaError
+from ..local.base_url import mended
+from .routes import dialect_of
+
+__all__ = ["PLAIN", "TranslatedVoice", "Voice", "voice_of"]
+
+_EVENT_ENDS = (b"\n\n", b"\r\r", b"\r\n\r\n")
+_NOBODY = Identity("vespa", 0)
+
+
+class Voice:
+    """In OpenAI's shape, which its SDK and Anthropic's both show."""
+
+    stream_type = "text/event-stream"
+    """The ``Content-Type`` of streams in which a failure, or a sign of life, can be said."""
+
+    def error(self, problem: VespaError) -> bytes:
+        """The body of an answer that is an error."""
+        return problem.body()
+
+    def failure(self, problem: VespaError, tail: bytes) -> bytes:
+        """What says inside a stream, whose last bytes are ``tail``, that it breaks off."""
+        return _behind(tail) + problem.event()
+
+    def ping(self) -> bytes:
+        """A sign of life in front of an answer; ``b""`` where there is none."""
+        return b":\n\n"
+
+
+class DialectVoice(Voice):
+    """In a dialect's shape, beside an answer that is passed on as it comes."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._dialect = dialect
+        self.stream_type = dialect.stream_type
+
+    def error(self, problem: VespaError) -> bytes:
+        return self._dialect.error(problem.status, problem.code, problem.fields()["message"] or "", problem.param)
+
+    def failure(self, problem: VespaError, tail: bytes) -> bytes:
+        return _behind(tail, self._dialect.separator) + _fail(self._dialect.blank_stream(_NOBODY), problem)
+
+    def ping(self) -> bytes:
+        return self._dialect.ping
+
+
+class TranslatedVoice(DialectVoice):
+    """In a dialect's shape, inside the stream of a translated answer. Who feeds the stream holds :attr:`lock` meanwhile."""
+
+    def __init__(self, dialect: Dialect, stream: StreamTranslator) -> None:
+        super().__init__(dialect)
+        self.stream = stream
+        self.lock = threading.Lock()  # guards the stream, which numbers its events, until they are written
+
+    def failure(self, problem: VespaError, tail: bytes) -> bytes:
+        return _fail(self.stream, problem)
+
+    def ping(self) -> bytes:
+        if not self.lock.acquire(blocking=False):
+            return b""  # events are on their way
+        try:
+            return self.stream.ping()
+        finally:
+            self.lock.release()
+
+
+def voice_of(path: str) -> Voice:
+    """How to speak on the route ``path``, without its query, or on the one that was meant by it."""
+    path = mended(path) or path
+    dialect = dialect_of("/v1/messages" if path.startswith("/v1/messages/") else path)
+    return DialectVoice(dialect) if dialect else PLAIN
+
+
+PLAIN = Voice()
+
+
+def _behind(tail: bytes, separator: bytes = b"\n\n") -> bytes:
+    """What ends an event that broke off in its middle."""
+    return b"" if tail.endswith(_EVENT_ENDS) or tail.endswith(separator) else separator
+
+
+def _fail(stream: StreamTranslator, problem: VespaError) -> bytes:
+    return stream.fail(problem.status, problem.code, problem.fields()["message"] or "")
