@@ -28,7 +28,7 @@ from Crypto.Signature import pkcs1_15
 
 from vespa_client.sandbox import Answer, HangUp, Request, Sandbox
 from vespa_client.sandbox.envelope import NotAnEnvelope, read_envelope, read_query
-from vespa_client.sandbox.reply import count_tokens, tokenize, write_reply
+from vespa_client.sandbox.reply import Say, count_tokens, cut, tokenize
 from vespa_client.sandbox.signing import SigningKey
 
 WAIT = 5.0
@@ -802,7 +802,7 @@ def test_content_parts(gpt: openai.OpenAI) -> None:
         {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA"}},
     ]
     answer = gpt.chat.completions.create(model="m", messages=[{"role": "user", "content": content}])
-    assert str(answer.choices[0].message.content).endswith("You said: See\n[image_url]")
+    assert str(answer.choices[0].message.content).endswith("You said: See\n[image: image/png, 1 byte]")
 
 
 def test_completions(gpt: openai.OpenAI) -> None:
@@ -934,8 +934,9 @@ def test_tokens_joined_are_the_text() -> None:
     for text in ("", "a", " a  b\n\nc ", "conversations", "你好世界", "é😀_x1!?", "\t\n"):
         assert "".join(tokenize(text)) == text
     for limit in range(1, 30):
-        reply = write_reply("How are you?", limit, [])
-        assert tokenize(reply.text) == list(reply.tokens)
+        reply = cut([Say("How are"), Say(" you? I am well.")], limit, [])
+        assert tokenize(reply.text) == [token.text for token in reply.tokens]
+        assert len(reply.tokens) == min(limit, 9)
 
 
 def test_keep_alive(sandbox: Sandbox) -> None:

@@ -33,9 +33,9 @@ def sample_pattern(pattern: str, at_least: int = 0, at_most: int | None = None) 
             return text
         if len(text) > max(at_least, _LONGEST):
             break
-    if not pattern.endswith("$") and judge.search(padded := shortest.ljust(at_least, "a")):
-        if at_most is None or len(padded) <= at_most:
-            return padded
+    padded = shortest.ljust(at_least, "a")
+    if not pattern.endswith("$") and judge.search(padded) and (at_most is None or len(padded) <= at_most):
+        return padded
     raise ValueError("no text was found that the pattern allows")
 
 
@@ -75,7 +75,7 @@ class _Walk:
             atoms.append((atom, *self._repetition()))
 
         def write() -> str:
-            pieces = []
+            pieces: list[str] = []
             for atom, times, endless in atoms:
                 if endless and self._extra:
                     times, self._extra = times + self._extra, 0

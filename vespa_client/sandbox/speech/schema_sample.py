@@ -263,7 +263,7 @@ def _has_kind(value: Any, kinds: list[str]) -> bool:
         return ("null" if value is None else "boolean") in kinds
     if isinstance(value, (int, float)):
         return "number" in kinds or ("integer" in kinds and float(value).is_integer())
-    return {str: "string", list: "array", dict: "object"}.get(type(value), "") in kinds
+    return ("string" if isinstance(value, str) else "array" if isinstance(value, list) else "object") in kinds
 
 
 def _merged(one: _Schema, other: _Schema) -> _Schema:
