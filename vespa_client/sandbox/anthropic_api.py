@@ -60,7 +60,6 @@ class Message:
     def events(self, pace: Callable[[Cue | None], None]) -> Iterator[bytes]:
         """The stream's events, from ``message_start`` to ``message_stop``. ``pace`` is called before each token and cue."""
         yield _event("message_start", message=self._message([], None, None, 0))
-        yield _event("ping")
         index, block = -1, None
         for step in self.reply.steps:
             if isinstance(step, Cue):
@@ -70,9 +69,10 @@ class Message:
                 if block is not None:
                     yield from self._end_of(index, block)
                 index, block = index + 1, _block_of(step)
-                yield _event(
-                    "content_block_start", index=index, content_block=self._block([Token("", step.kind, step.call)], True)
-                )
+                opening = self._block([Token("", step.kind, step.call)], opening=True)
+                yield _event("content_block_start", index=index, content_block=opening)
+                if not index:
+                    yield _event("ping")
             pace(None)
             yield _event("content_block_delta", index=index, delta=_delta(step))
         if block is not None:
