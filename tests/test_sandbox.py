@@ -93,7 +93,7 @@ def post_raw(sandbox: Sandbox, web: requests.Session, path: str, payload: Any) -
 
 def test_start_and_stop_are_idempotent_and_leave_nothing(web: requests.Session) -> None:
     before = set(threading.enumerate())
-    sandbox = Sandbox(token_delay=0)
+    sandbox = Sandbox(token_delay=0, worker_kind="vespa")
     with pytest.raises(RuntimeError, match="not been started"):
         _ = sandbox.console_url
     sandbox.stop()
@@ -648,7 +648,7 @@ def make_certificate() -> tuple[bytes, bytes]:
 @pytest.fixture
 def behind(sandbox: Sandbox) -> Iterator[Sandbox]:
     """A sandbox whose backend is the other sandbox's model."""
-    with Sandbox(backend_url=sandbox.model.url + "/v1/") as behind:
+    with Sandbox(backend_url=sandbox.model.url + "/v1/", worker_kind="vespa") as behind:
         yield behind
 
 
@@ -710,7 +710,7 @@ def test_backend_that_is_not_there(web: requests.Session) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}"
-        with Sandbox(backend_url=url) as sandbox:
+        with Sandbox(backend_url=url, worker_kind="vespa") as sandbox:
             answer = ask(sandbox, web, "/v1/models", {})
     assert answer.status_code == 500
     assert url in answer.json()["error"]["message"]

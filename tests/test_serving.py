@@ -26,7 +26,7 @@ posix = pytest.mark.skipif(os.name != "posix", reason="POSIX's signals and termi
 @pytest.fixture
 def account() -> Iterator[Sandbox]:
     """seed.md's account: three endpoints."""
-    with Sandbox(endpoints=NAMES, token_delay=0.0) as sandbox:
+    with Sandbox(endpoints=NAMES, token_delay=0.0, worker_kind="vespa") as sandbox:
         yield sandbox
 
 
