@@ -337,6 +337,9 @@ class TestFlags:
         "instance": ("alpha", "alpha"),
         "ca_file": ("company.pem", "company.pem"),
         "sandbox_backend": ("http://localhost:11434", "http://localhost:11434"),
+        "sandbox_worker": ("vespa", "vespa"),
+        "sandbox_scenario": ("cold", "cold"),
+        "sandbox_script": ("script.json", "script.json"),
         "proxy_key": ("k3", "k3"),
     }
     REPEATED = {"cors_origin": ("https://one.example", "app://two")}  # noqa: RUF012
