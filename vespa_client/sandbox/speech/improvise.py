@@ -32,6 +32,7 @@ __all__ = ["improvise"]
 _LONGEST_QUOTE = 2000
 _LONGEST = 100_000
 _INTRODUCTION = "I am the sandbox's stand-in, not a real model. "
+_SO_ON = [" And", " so", " on", "."]
 _ORDER = re.compile(r"(error|long) +(\d{1,6})|(break|hold|think|empty)", re.IGNORECASE)
 _ERROR_MODEL = re.compile(r"error-([45]\d\d)")
 _REASONING = "The user wants an answer. I am a stand-in, so I can only repeat what I was told. "
@@ -79,14 +80,12 @@ def _error(status: int) -> BadRequest:
 def _text(prompt: Prompt, order: str, number: int) -> str:
     if order == "empty":
         return ""
+    if order == "long":
+        return "".join((tokenize(_INTRODUCTION.rstrip()) + _SO_ON * (number // len(_SO_ON) + 1))[:number])
     if prompt.latest_results:
         return _INTRODUCTION + "The tools said: " + "; ".join(map(_quote, prompt.latest_results))
     quote = _quote(prompt.asked)
-    text = _INTRODUCTION + (f"You said: {quote}" if quote else "You said nothing.")
-    if order != "long":
-        return text
-    words = tokenize(text + " ")
-    return "".join((words * (number // len(words) + 1))[:number])
+    return _INTRODUCTION + (f"You said: {quote}" if quote else "You said nothing.")
 
 
 def _quote(text: str) -> str:
