@@ -2,91 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import subprocess
-from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import httpx
 import openai
-import pydantic
 import pytest
 from langchain_openai import ChatOpenAI
-from pydantic_ai import Agent, NativeOutput, PromptedOutput, ToolOutput
-from pydantic_ai.models.openai import OpenAIChatModel
-from pydantic_ai.providers.openai import OpenAIProvider
 
 from tests.conftest import LONG
 from vespa_client import VastClient
 from vespa_client.sandbox import Sandbox
 from vespa_client.sandbox.speech.script import Script
 
+from .people import Person
 
-class Address(pydantic.BaseModel):
-    street: str
-    number: int = pydantic.Field(ge=1, le=999)
-
-
-class Person(pydantic.BaseModel):
-    """Somebody."""
-
-    name: str = pydantic.Field(pattern=r"^[A-Z][a-z]+$")
-    addresses: list[Address]
-    nickname: str | None = None
-
-
-@pytest.fixture
-def run(proxy: VastClient) -> Callable[..., Any]:
-    """Runs an agent of pydantic-ai, made of the keywords, in an event loop that leaves nothing open."""
-
-    def run(prompt: str, streamed: bool = False, **how: Any) -> Any:
-        async def asked() -> Any:
-            async with openai.AsyncOpenAI(base_url=f"{proxy.url}/v1", api_key="not-used", max_retries=0) as client:
-                provider = OpenAIProvider(openai_client=client)
-                agent = Agent(OpenAIChatModel("m", provider=provider), **how)
-                if not streamed:
-                    return (await agent.run(prompt)).output
-                async with agent.run_stream(prompt) as stream:
-                    return await stream.get_output()
-
-        return asyncio.run(asked())
-
-    return run
-
-
-class TestPydanticAI:
-    @pytest.mark.parametrize("streamed", [False, True])
-    @pytest.mark.parametrize("way", [ToolOutput, NativeOutput, PromptedOutput])
-    def test_structured_output(self, run: Callable[..., Any], sandbox: Sandbox, way: Any, streamed: bool) -> None:
-        if way is PromptedOutput:
-            # It only asks for JSON, and tells the schema in the prompt, which a stand-in doesn't read.
-            sandbox.model.script = Script(['{"name": "Ada", "addresses": []}'])
-        assert isinstance(run("Who?", streamed, output_type=way(Person)), Person)
-
-    def test_a_tool_is_called_and_its_result_used(self, run: Callable[..., Any]) -> None:
-        cities = []
-
-        def get_weather(city: str) -> str:
-            cities.append(city)
-            return f"rain in {city}"
-
-        output = run("Ask get_weather, please.", tools=[get_weather])
-        assert cities == ["sample city"]
-        assert output.endswith("The tools said: rain in sample city")
-
-
+ROOT = Path(__file__).resolve().parents[2]
 _INSTRUCTOR = """
 import sys
-import instructor, openai, pydantic
 
-class Address(pydantic.BaseModel):
-    street: str
-    number: int = pydantic.Field(ge=1, le=999)
-
-class Person(pydantic.BaseModel):
-    name: str = pydantic.Field(pattern="^[A-Z][a-z]+$")
-    addresses: list[Address]
+import instructor, openai
+from tests.sandbox.people import Person
 
 for mode in (instructor.Mode.TOOLS, instructor.Mode.JSON_SCHEMA):
     client = instructor.from_openai(openai.OpenAI(base_url=sys.argv[1], api_key="x", max_retries=0), mode=mode)
@@ -104,7 +42,9 @@ def test_instructor(proxy: VastClient) -> None:
     python = os.environ.get("TEST_INSTRUCTOR_PYTHON")
     if not python:
         pytest.skip("TEST_INSTRUCTOR_PYTHON names no Python that has instructor")
-    done = subprocess.run([python, "-c", _INSTRUCTOR, f"{proxy.url}/v1"], capture_output=True, text=True, timeout=LONG * 3)
+    done = subprocess.run(
+        [python, "-c", _INSTRUCTOR, f"{proxy.url}/v1"], capture_output=True, text=True, timeout=LONG * 3, cwd=ROOT
+    )
     assert done.stdout == "well\n", done.stderr
 
 
