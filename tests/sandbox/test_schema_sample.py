@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import enum
+import json
 import re
 import uuid
 from typing import Annotated, Any, Literal
@@ -158,6 +160,11 @@ def test_seeds_differ() -> None:
     assert len({sample_schema(schema, seed) for seed in range(20)}) > 5
 
 
+KEYWORDS = (
+    *("type", "enum", "const", "anyOf", "oneOf", "allOf", "$ref", "properties", "required", "additionalProperties"),
+    *("patternProperties", "minProperties", "items", "prefixItems", "minItems", "maxItems", "uniqueItems", "minLength"),
+    *("maxLength", "pattern", "format", "minimum", "exclusiveMaximum", "multipleOf", "nullable"),
+)
 bounds = st.integers(-5, 5)
 schemas = st.recursive(
     st.one_of(
@@ -194,6 +201,39 @@ schemas = st.recursive(
 @given(schemas, st.none() | st.integers(0, 99))
 def test_any_schema_gets_what_it_allows(schema: Any, seed: int | None) -> None:
     check(schema, seed)
+
+
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5) | st.just("#"),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYWORDS), inner, max_size=4),
+    max_leaves=15,
+)
+
+
+@settings(deadline=None, max_examples=300)
+@given(values)
+def test_whatever_is_said_to_be_a_schema_is_answered_or_refused(schema: Any) -> None:
+    with contextlib.suppress(SchemaUnsatisfied):
+        json.dumps(sample_schema(schema))
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"anyOf": [{"$ref": "#"}]},
+        {"type": "string", "minLength": 10**12},
+        {"type": "string", "minLength": 10**12, "pattern": "^abc$"},
+        {"type": "string", "minLength": 10**12, "pattern": "^a*$"},
+        {"type": "string", "pattern": "((a{9999}){9999}){9999}"},
+        {"type": "array", "minItems": 10**12, "items": {"type": "null"}},
+        {"type": "object", "minProperties": 10**12},
+        {"type": "array", "minItems": 3, "uniqueItems": True, "items": {"type": "boolean"}},
+        {"type": "array", "minItems": 3, "uniqueItems": True, "items": {"type": "string", "maxLength": 0}},
+    ],
+)
+def test_what_would_take_all_memory_or_time_is_refused(schema: Any) -> None:
+    with pytest.raises(SchemaUnsatisfied):
+        sample_schema(schema)
 
 
 @pytest.mark.parametrize(

@@ -127,6 +127,4 @@ def _sample(schema: Any, param: str, prompt: Prompt) -> Any:
     try:
         return sample_schema(schema, seed)
     except SchemaUnsatisfied as problem:
-        raise BadRequest(f"The sandbox's model finds no sample of the schema. {problem}.", param) from None
-    except (TypeError, ValueError, AttributeError, KeyError):
-        raise BadRequest("The schema is none: a keyword in it has a value of the wrong type.", param) from None
+        raise BadRequest(f"The sandbox's model finds no sample of the schema: {problem}.", param) from None

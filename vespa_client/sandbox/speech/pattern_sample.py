@@ -25,13 +25,17 @@ def sample_pattern(pattern: str, at_least: int = 0, at_most: int | None = None) 
         judge = re.compile(pattern)
     except (re.error, OverflowError):
         raise ValueError("the pattern is no regular expression that is understood") from None
+    if at_least > _LONGEST:
+        raise ValueError("too long a text is asked for")
     shortest = _Walk(pattern, 0).text()
-    # What may be repeated is repeated until the text is long enough: by one more at a time, then for all at once.
-    for extra in (0, *range(1, max(at_least - len(shortest), 0) + 1)):
-        text = _Walk(pattern, extra).text()
+    # What may be repeated is repeated until the text is long enough, once more at a time.
+    text, extra = shortest, 0
+    while True:
         if at_least <= len(text) and (at_most is None or len(text) <= at_most) and judge.search(text):
             return text
-        if len(text) > max(at_least, _LONGEST):
+        before, extra = text, extra + 1
+        text = _Walk(pattern, extra).text()
+        if len(text) <= len(before) or len(before) >= at_least:
             break
     padded = shortest.ljust(at_least, "a")
     if not pattern.endswith("$") and judge.search(padded) and (at_most is None or len(padded) <= at_most):
@@ -76,10 +80,15 @@ class _Walk:
 
         def write() -> str:
             pieces: list[str] = []
+            length = 0
             for atom, times, endless in atoms:
                 if endless and self._extra:
                     times, self._extra = times + self._extra, 0
-                pieces.extend(atom() for _ in range(times))
+                for _ in range(times):
+                    pieces.append(atom())
+                    length += len(pieces[-1])
+                    if length > _LONGEST:
+                        raise ValueError("the pattern asks for too long a text")
             return "".join(pieces)
 
         return write
@@ -95,7 +104,7 @@ class _Walk:
             times = 0
         elif match := re.compile(r"\{(\d+)(,?)(\d*)\}").match(self._pattern, self._at):
             self._at = match.end()
-            times, endless = min(int(match[1]), _LONGEST), bool(match[2]) and not match[3]
+            times, endless = min(int(match[1]), _LONGEST + 1), bool(match[2]) and not match[3]
             if match[3] and self._extra:
                 more = min(self._extra, int(match[3]) - times)
                 self._extra -= more

@@ -52,10 +52,11 @@ _TYPE_OF = {
 }
 _SIMPLE = ("null", "boolean", "integer", "number", "string")
 # From here on only what has to be there is written, so that a schema that holds itself comes to an end.
-_DEEP = 5
+_DEEP = 8
 _MANY = 300
 _TOO_DEEP = 60
 _TOO_MANY = 20_000
+_TOO_LONG = 1_000_000
 
 
 class SchemaUnsatisfied(ValueError):
@@ -71,7 +72,12 @@ def sample_schema(schema: Any, seed: int | None = None) -> Any:
     format, the bounds of numbers, multipleOf, nullable, $ref within the schema, allOf, anyOf, oneOf. Raises
     :class:`SchemaUnsatisfied` where there is none, or none so simple.
     """
-    return _Sampler(schema, seed).value(schema, "", 0)
+    try:
+        return _Sampler(schema, seed).value(schema, "", 0)
+    except SchemaUnsatisfied:
+        raise
+    except (TypeError, ValueError, AttributeError, LookupError, ArithmeticError, RecursionError):
+        raise SchemaUnsatisfied("a keyword has a value that it can't have") from None
 
 
 class _Sampler:
@@ -159,7 +165,7 @@ class _Sampler:
         problem = SchemaUnsatisfied(f"{name or 'the schema'}: {keyword} without a choice")
         for variant in variants:
             try:
-                return self.value(_merged(self._flat(variant, 0), rest), name, depth)
+                return self.value(_merged(self._flat(variant, 0), rest), name, depth + 1)
             except SchemaUnsatisfied as found:
                 problem = found
         raise problem
@@ -242,7 +248,8 @@ class _Sampler:
             return value
         if isinstance(value, str):
             options = [value + str(len(others)), value[:-1] + str(len(others) % 10)]
-            return next(one for one in options if len(one) <= flat.get("maxLength", math.inf) and one not in others)
+            fitting = [one for one in options if len(one) <= flat.get("maxLength", math.inf) and one not in others]
+            return fitting[0]
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             return value + len(others) * flat.get("multipleOf", 1)
         for seed in range(50):
@@ -307,7 +314,7 @@ def _string(schema: _Schema, name: str) -> str:
     if schema.get("pattern"):
         return _of_pattern(schema["pattern"], least, most)
     text = _FORMATS.get(schema.get("format", "")) or f"sample {name}".rstrip()
-    if most is not None and most < least:
+    if least > _TOO_LONG or (most is not None and most < least):
         raise SchemaUnsatisfied(f"{name or 'the schema'}: a text of {least} to {most} letters")
     while len(text) < least:
         text += f" {text}"[: least - len(text)]
