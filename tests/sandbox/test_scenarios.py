@@ -12,9 +12,9 @@ from vastai.serverless.client.worker import Worker
 from tests.conftest import LONG
 from vespa_client import VastClient
 from vespa_client.sandbox import SCENARIOS, Answer, HangUp, Request, Sandbox
-from vespa_client.sandbox.activity import Activity
-from vespa_client.sandbox.fleet import Fleet
-from vespa_client.sandbox.scenarios import Course, Scenario
+from vespa_client.sandbox.scenario.activity import Activity
+from vespa_client.sandbox.scenario.course import Course, Scenario
+from vespa_client.sandbox.scenario.fleet import Fleet
 
 HELLO: Any = {"messages": [{"role": "user", "content": "Hello!"}]}
 WHOLE = "I am the sandbox's stand-in, not a real model. You said: Hello!"

@@ -11,7 +11,7 @@ from .component import Component
 from .console import Endpoint
 from .messages import Answer, ClientGone, HangUp, Request
 from .sandbox import ENDPOINTS, Sandbox
-from .scenarios import SCENARIOS
+from .scenario.course import SCENARIOS
 from .speech.script import ScriptError
 
 __all__ = [

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from .component import Component, json_answer
 from .console import Endpoint, bearer_key, same_key
 from .messages import Answer, Request
-from .scenarios import SCENARIOS, Course, Fate
+from .scenario.course import SCENARIOS, Course, Fate
 from .signing import SigningKey
 
 __all__ = ["SIGNED_FIELDS", "Autoscaler", "WorkerKind", "signed_text"]

@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from .logprobs import of_chat, of_completion
 from .reply import BadRequest, Cue, Part, Reply, Token, count_tokens, cut, read_whole
 from .speech.chat_prompt import read_chat
+from .speech.logprobs import of_chat, of_completion
 from .speech.prompt import Message, Prompt, read_stops, read_switch
 
 __all__ = ["MODEL", "ChatCompletion", "Completion", "Generation", "models", "read_inputs"]

@@ -16,7 +16,7 @@ from .backend import Backend
 from .component import Component
 from .console import Console, Endpoint, make_key
 from .model import Model
-from .scenarios import COLD_SECONDS, SCENARIOS, Course
+from .scenario.course import COLD_SECONDS, SCENARIOS, Course
 from .signing import SigningKey
 from .speech.script import Script, ScriptError
 from .worker import make_worker
@@ -40,7 +40,7 @@ class Sandbox:
     certificate is yours to give to ``console.root_certificate``.
 
     ``worker_kind`` is the worker's program: ``pyworker``, the official one, which has the routes of its operator alone, or
-    ``vespa``, which has whatever its backend has. ``scenario`` is a name in :mod:`.scenarios`, where each is described:
+    ``vespa``, which has whatever its backend has. ``scenario`` is a name in :mod:`.scenario.course`, where each is described:
     ``warm``, ``cold`` (for ``cold_seconds``), ``slow``, ``busy`` or ``broken``. ``script`` is what the built-in model says,
     turn by turn (:mod:`.speech.script`): the path of a JSON file, or what such a file holds. ValueError for a scenario
     that isn't there and a script that is none, with what is wrong about it.

@@ -26,9 +26,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from ..messages import Answer, HangUp, Request
 from .activity import Activity
 from .fleet import READY, Fleet, Stage, WorkerPlan
-from .messages import Answer, HangUp, Request
 
 __all__ = ["COLD_SECONDS", "SCENARIOS", "Course", "Fate", "Scenario"]
 
