@@ -312,6 +312,17 @@ class TestScript:
         with pytest.raises(openai.APIError):
             self.ask(gpt, [*messages, {"role": "assistant", "content": answers[0]}, *asked("Go on.")])
 
+    @pytest.mark.parametrize("stream", [False, True])
+    def test_an_error_in_the_middle(self, gpt: openai.OpenAI, sandbox: Sandbox, stream: bool) -> None:
+        sandbox.model.script = Script(
+            [{"steps": [{"text": "Half an"}, {"error": {"status": 500, "message": "Out of memory."}}]}]
+        )
+        said = ""
+        with pytest.raises(openai.APIError, match=r"Out of memory\."):
+            for chunk in gpt.chat.completions.create(model="m", messages=asked("Hi"), stream=stream):
+                said += chunk.choices[0].delta.content or ""  # type: ignore[union-attr]
+        assert said == ("Half an" if stream else "")
+
     def test_interrupted_in_the_middle(self, gpt: openai.OpenAI, sandbox: Sandbox) -> None:
         messages = [*asked("Hi"), {"role": "assistant", "content": "x"}, *asked("Go on.")]
         tools: Any = [function("read")]
@@ -393,6 +404,12 @@ class TestMessages:
         messages += [{"role": "assistant", "content": [use.model_dump()]}, {"role": "user", "content": [result]}]
         second = claude.messages.create(model="m", max_tokens=99, messages=messages, tools=self.TOOLS)
         assert second.content[0].text == "It is noon."  # type: ignore[union-attr]
+        sandbox.model.script = Script([{"steps": [{"text": "Half"}, {"error": 529}]}])
+        with (
+            pytest.raises(anthropic.APIStatusError, match="error 529"),
+            claude.messages.stream(model="m", max_tokens=99, messages=asked("Hi")) as stream,
+        ):
+            assert list(stream.text_stream) == ["Half"]
         sandbox.model.script = None
         for text, error in (("error 400", anthropic.BadRequestError), ("error 529", anthropic.APIStatusError)):
             with pytest.raises(error, match="was asked for"):

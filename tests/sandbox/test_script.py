@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from vespa_client.sandbox import Request, Sandbox
+from vespa_client.sandbox.holds import Holds
 from vespa_client.sandbox.reply import BadRequest, Call, Cue, Part, Say
 from vespa_client.sandbox.speech.prompt import Message, Prompt, Tool
 from vespa_client.sandbox.speech.script import Script, ScriptError
@@ -111,6 +114,33 @@ def test_errors(error: Any, text: str) -> None:
     with pytest.raises(BadRequest, match=text) as raised:
         turn(user(), script=Script([{"error": error}]))
     assert raised.value.status == 429
+
+
+def test_a_file_is_read_or_told_to_be_none(tmp_path: Path) -> None:
+    path = tmp_path / "script.json"
+    with pytest.raises(ScriptError, match="can't be read: No such file"):
+        Sandbox(script=path)
+    path.write_text("{", "utf-8")
+    with pytest.raises(ScriptError, match="is not JSON"):
+        Sandbox(script=path)
+    path.write_text('[{"txt": 1}]', "utf-8")
+    with pytest.raises(ScriptError, match=r"can't be followed: .*turns\[0\]"):
+        Sandbox(script=str(path))
+    path.write_text('["Hello."]', "utf-8")
+    sandbox = Sandbox(script=path)
+    assert sandbox.model.script and sandbox.model.script.parts(Prompt([user()])) == [Say("Hello.")]
+
+
+def test_a_hold_that_is_not_reached() -> None:
+    holds = Holds()
+    with pytest.raises(TimeoutError, match="'nowhere'"):
+        holds.wait_until_reached("nowhere", timeout=0.01)
+    holds.release("here")
+    holds.hold(Request("POST", "/", [], b""), "here")
+    holds.wait_until_reached("here")
+    holds.clear()
+    with pytest.raises(TimeoutError):
+        holds.wait_until_reached("here", timeout=0.01)
 
 
 @pytest.mark.parametrize(

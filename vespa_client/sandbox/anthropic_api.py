@@ -63,6 +63,9 @@ class Message:
         index, block = -1, None
         for step in self.reply.steps:
             if isinstance(step, Cue):
+                if step.kind == "fail":
+                    yield _event("error", **BadRequest(step.name, None, step.status).as_json())
+                    return
                 pace(step)
                 continue
             if _block_of(step) != block:
@@ -136,5 +139,5 @@ def _delta(token: Token) -> dict[str, str]:
     return {"type": "input_json_delta", "partial_json": token.text}
 
 
-def _event(kind: str, **fields: Any) -> bytes:
-    return f"event: {kind}\ndata: {json.dumps({'type': kind, **fields}, separators=(',', ':'))}\n\n".encode()
+def _event(event: str, **fields: Any) -> bytes:
+    return f"event: {event}\ndata: {json.dumps({'type': event, **fields}, separators=(',', ':'))}\n\n".encode()

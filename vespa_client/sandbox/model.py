@@ -25,18 +25,6 @@ _FUNCTIONS: dict[str, Callable[[_Object], _Object]] = {
     "/v1/embeddings": embeddings,
     "/v1/messages/count_tokens": lambda body: {"input_tokens": count_input(body)},
 }
-# By status, what the two APIs call it: Anthropic's word for the type is OpenAI's too where it has one.
-_ERRORS: dict[int, tuple[str, str | None]] = {
-    400: ("invalid_request_error", None),
-    401: ("authentication_error", "invalid_api_key"),
-    403: ("permission_error", None),
-    404: ("not_found_error", "not_found"),
-    405: ("invalid_request_error", "method_not_allowed"),
-    413: ("request_too_large", None),
-    429: ("rate_limit_error", "rate_limit_exceeded"),
-    500: ("api_error", "internal_error"),
-    529: ("overloaded_error", None),
-}
 _JSON = [("Content-Type", "application/json")]
 _EVENT_STREAM = [("Content-Type", "text/event-stream; charset=utf-8"), ("Cache-Control", "no-cache")]
 
@@ -111,6 +99,8 @@ class Model(Component):
             request.pause(cue.seconds)
         elif cue.kind == "hold":
             self.holds.hold(request, cue.name)
+        elif cue.kind == "fail":
+            raise BadRequest(cue.name, None, cue.status)
         else:
             raise HangUp(cue.name == "reset")
 
@@ -131,10 +121,7 @@ def _read_body(request: Request) -> _Object:
 
 
 def _error(problem: BadRequest) -> Answer:
-    # The outer "type" is Anthropic's, the rest OpenAI's: both SDKs find their error in it.
-    kind, code = _ERRORS.get(problem.status, _ERRORS[400 if problem.status < 500 else 500])
-    error = {"message": str(problem), "type": kind, "param": problem.param, "code": code}
-    answer = json_answer(problem.status, {"type": "error", "error": error})
+    answer = json_answer(problem.status, problem.as_json())
     if problem.status in (429, 503):
         answer.headers.append(("Retry-After", "1"))
     return answer

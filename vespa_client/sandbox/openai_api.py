@@ -84,6 +84,11 @@ class Generation:
             yield from self._opening(index)
         for round_ in itertools.zip_longest(*(choice.steps for choice in self.choices)):
             cue = next((step for step in round_ if isinstance(step, Cue)), None)
+            if cue is not None and cue.kind == "fail":
+                # As vLLM does it.
+                yield b"data: " + json.dumps(BadRequest(cue.name, None, cue.status).as_json()).encode() + b"\n\n"
+                yield b"data: [DONE]\n\n"
+                return
             if cue is not None:
                 pace(cue)
             if any(isinstance(step, Token) for step in round_):

@@ -9,6 +9,18 @@ from typing import Any, Literal
 
 __all__ = ["BadRequest", "Call", "Cue", "Part", "Reply", "Say", "Token", "count_tokens", "cut", "read_whole", "tokenize"]
 
+# By status, what the two APIs call it: Anthropic's word for the type is OpenAI's too where it has one.
+_ERRORS: dict[int, tuple[str, str | None]] = {
+    400: ("invalid_request_error", None),
+    401: ("authentication_error", "invalid_api_key"),
+    403: ("permission_error", None),
+    404: ("not_found_error", "not_found"),
+    405: ("invalid_request_error", "method_not_allowed"),
+    413: ("request_too_large", None),
+    429: ("rate_limit_error", "rate_limit_exceeded"),
+    500: ("api_error", "internal_error"),
+    529: ("overloaded_error", None),
+}
 _TOKEN = re.compile(r"\s?\w{1,8}|\s?[^\w\s]|\s+")
 
 
@@ -19,6 +31,12 @@ class BadRequest(Exception):
         super().__init__(message)
         self.param = param
         self.status = status
+
+    def as_json(self) -> dict[str, Any]:
+        """The error in the fields of OpenAI and of Anthropic, whose is the outer type: both SDKs find theirs."""
+        kind, code = _ERRORS.get(self.status, _ERRORS[400 if self.status < 500 else 500])
+        error = {"message": str(self), "type": kind, "param": self.param, "code": code}
+        return {"type": "error", "error": error}
 
 
 @dataclass(frozen=True)
@@ -43,12 +61,14 @@ class Cue:
     """Something to be done between two tokens.
 
     ``hold``: be silent until the place of that name is released; ``pause``: for that many seconds; ``break``: the
-    connection ends, by RST where ``name`` is "reset".
+    connection ends, by RST where ``name`` is "reset"; ``fail``: an error of that ``status``, whose message is ``name``, which
+    in a stream is an event and its end.
     """
 
-    kind: Literal["hold", "pause", "break"]
+    kind: Literal["hold", "pause", "break", "fail"]
     name: str = ""
     seconds: float = 0.0
+    status: int = 0
 
 
 Part = Say | Call | Cue

@@ -11,6 +11,7 @@ or, where more is to be said about its order and its time, ``{"steps": […]}`` 
     {"hold": "NAME"}    silent until the test releases NAME, or the client leaves
     {"pause": 1.5}      seconds of silence
     {"break": true}     the connection ends here; "reset" does it by RST
+    {"error": 500}      behind other steps of a stream: an event that says so, and the stream's end, as vLLM does it
 
 or an error in the answer's place: ``{"error": 429}`` or ``{"error": {"status": 400, "message": "…"}}``. ``arguments`` that
 are a text go out as they are, JSON or not; without any, they are a sample of the tool's schema. In texts ``{{user}}`` is
@@ -82,7 +83,10 @@ class Script:
         turn = _turn_of(prompt)
         if turn >= len(conversation.turns):
             return None
-        return [_part(step, f"script_{turn}_{at}", prompt) for at, step in enumerate(conversation.turns[turn])]
+        parts = [_part(step, f"script_{turn}_{at}", prompt) for at, step in enumerate(conversation.turns[turn])]
+        if parts and isinstance(parts[0], Cue) and parts[0].kind == "fail":
+            raise BadRequest(parts[0].name, None, parts[0].status)
+        return parts
 
 
 def _turn_of(prompt: Prompt) -> int:
@@ -180,7 +184,7 @@ def _part(step: _Step, place: str, prompt: Prompt) -> Part:
         return Cue("break", "reset" if value == "reset" else "")
     if step.kind == "error":
         status, message = (value["status"], value.get("message")) if isinstance(value, dict) else (value, None)
-        raise BadRequest(message or f"The sandbox's script has an error {status} here.", None, status)
+        return Cue("fail", message or f"The sandbox's script has an error {status} here.", status=status)
     return Say(_filled(value, prompt), "reasoning" if step.kind == "reasoning" else "text")
 
 
