@@ -70,9 +70,9 @@ def _message(message: dict[str, Any], param: str, known: set[str]) -> Message:
     text = content_text(message.get("content"), f"{param}.content")
     if role == "tool":
         call_id = message.get("tool_call_id")
-        if call_id not in known:
+        if not isinstance(call_id, str) or call_id not in known:
             raise BadRequest(f"'{param}.tool_call_id' must be the id of an earlier tool call.", f"{param}.tool_call_id")
-        return Message("tool", text, (str(call_id),))
+        return Message("tool", text, (call_id,))
     ids, more = _made_calls(message, param) if role == "assistant" else ([], "")
     return Message(_ROLES[role], text, tuple(ids), more)  # type: ignore[arg-type]
 

@@ -76,7 +76,7 @@ def _split(message: dict[str, Any], param: str, known: set[str]) -> Iterator[Mes
     for index, block in enumerate(blocks):
         kind, place = block.get("type"), f"{param}.{index}"
         if kind == "tool_result":
-            if block.get("tool_use_id") not in known:
+            if not isinstance(block.get("tool_use_id"), str) or block["tool_use_id"] not in known:
                 raise BadRequest(f"'{place}.tool_use_id' must be the id of an earlier tool_use.", f"{place}.tool_use_id")
             yield Message("tool", _text(block.get("content"), f"{place}.content"), (str(block["tool_use_id"]),))
         elif kind == "tool_use":
@@ -108,7 +108,7 @@ def _choice(choice: Mapping[str, Any], tools: list[Tool]) -> str:
         if name not in [tool.name for tool in tools]:
             raise BadRequest("'tool_choice.name' must be one of the tools.", "tool_choice.name")
         return str(name)
-    if kind not in _CHOICES or (kind == "any" and not tools):
+    if not isinstance(kind, str) or kind not in _CHOICES or (kind == "any" and not tools):
         raise BadRequest("'tool_choice.type' must be auto, none, any (with tools) or tool.", "tool_choice.type")
     return _CHOICES[kind]
 
