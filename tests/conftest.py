@@ -60,7 +60,7 @@ def open_sockets() -> set[str]:
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
     """A Vast.ai on loopback, its model without pauses."""
-    with Sandbox(token_delay=0.0) as running:
+    with Sandbox(token_delay=0.0, worker_kind="vespa") as running:
         yield running
 
 

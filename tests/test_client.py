@@ -196,7 +196,7 @@ class TestStartAndStop:
         assert cut == [0]
 
     def test_the_sandbox_starts_and_stops_with_it(self) -> None:
-        client = VastClient(sandbox=True, port=0)
+        client = VastClient(sandbox_worker="vespa", port=0)
         for _ in range(2):
             with client:
                 assert answers(client)
@@ -219,7 +219,7 @@ class TestRunForever:
     def test_on_the_main_thread_until_ctrl_c(self) -> None:
         source = """
 import threading, time, vespa_client
-client = vespa_client.VastClient(sandbox=True, port=0)
+client = vespa_client.VastClient(sandbox_worker="vespa", port=0)
 def tell():
     while not client.is_running:
         time.sleep(0.01)
@@ -377,6 +377,8 @@ class TestWhatIsGiven:
             "autoscaler_url": "http://127.0.0.1:9",
             "console_url": "http://127.0.0.1:9",
             "sandbox_backend": "http://127.0.0.1:9",
+            "sandbox_worker": "vespa",
+            "sandbox_scenario": "cold",
             "forward_header": ("X-Api-Key",),
             "allow_host": ("host.docker.internal",),
             "cors_origin": ("https://app.example",),
@@ -545,7 +547,7 @@ class TestAsync:
         source = """
 import asyncio, vespa_client
 async def main():
-    client = vespa_client.AsyncVastClient(sandbox=True, port=0)
+    client = vespa_client.AsyncVastClient(sandbox_worker="vespa", port=0)
     await client.start()
     print(client.url, flush=True)
     try:

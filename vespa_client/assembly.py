@@ -10,6 +10,7 @@ from typing import NamedTuple
 from .account.endpoint_key import EndpointKey
 from .account.endpoint_state import EndpointState
 from .account.lookup import make_console
+from .errors import ConfigurationError
 from .journal.log import log
 from .journal.redaction import redacted
 from .net.addresses import is_loopback, leads_to_loopback
@@ -65,14 +66,27 @@ def assemble(settings: Settings, resources: contextlib.ExitStack) -> Assembled:
 
 @contextlib.contextmanager
 def settings_in_use(settings: Settings) -> Iterator[Settings]:
-    """The settings; with ``sandbox``, a Vast.ai on loopback is up for as long as the block runs, and they point at it."""
+    """The settings; with ``sandbox``, a Vast.ai on loopback is up for as long as the block runs, and they point at it.
+
+    Raises :class:`ConfigurationError` for a script that it can't follow.
+    """
     if not settings.sandbox:
         yield settings
         return
-    from .sandbox import ENDPOINTS, Sandbox
+    from .sandbox import ENDPOINTS, Sandbox, ScriptError
 
     names = list(dict.fromkeys([*filter(None, [settings.endpoint]), *ENDPOINTS]))
-    with Sandbox(settings.sandbox_backend, endpoints=names) as sandbox:
+    try:
+        sandbox = Sandbox(
+            settings.sandbox_backend,
+            endpoints=names,
+            worker_kind="vespa" if settings.sandbox_worker == "vespa" else "pyworker",
+            scenario=settings.sandbox_scenario or "warm",
+            script=settings.sandbox_script,
+        )
+    except ScriptError as problem:
+        raise ConfigurationError(f"--sandbox-script: {problem}") from None
+    with sandbox:
         yield replaced(
             settings,
             console_url=sandbox.console_url,

@@ -24,7 +24,7 @@ from vespa_client.settings.table import Settings, settings_table
 @pytest.fixture
 def account() -> Iterator[Sandbox]:
     """seed.md's account: three endpoints."""
-    with Sandbox(endpoints=NAMES, token_delay=0.0) as sandbox:
+    with Sandbox(endpoints=NAMES, token_delay=0.0, worker_kind="vespa") as sandbox:
         yield sandbox
 
 
@@ -338,6 +338,9 @@ class TestFlags:
         "instance": ("alpha", "alpha"),
         "ca_file": ("company.pem", "company.pem"),
         "sandbox_backend": ("http://localhost:11434", "http://localhost:11434"),
+        "sandbox_worker": ("vespa", "vespa"),
+        "sandbox_scenario": ("cold", "cold"),
+        "sandbox_script": ("script.json", "script.json"),
         "proxy_key": ("k3", "k3"),
     }
     REPEATED = {"cors_origin": ("https://one.example", "app://two")}  # noqa: RUF012

@@ -45,7 +45,7 @@ def fetched(name: str) -> str:
 @pytest.fixture
 def account() -> Iterator[Sandbox]:
     """seed.md's account: three endpoints."""
-    with Sandbox(endpoints=NAMES, token_delay=0.0) as sandbox:
+    with Sandbox(endpoints=NAMES, token_delay=0.0, worker_kind="vespa") as sandbox:
         yield sandbox
 
 

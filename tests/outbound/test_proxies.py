@@ -134,7 +134,7 @@ def vast() -> Authority:
 @pytest.fixture
 def secure_sandbox(vast: Authority) -> Iterator[Sandbox]:
     """Its worker is https://worker.test:PORT, with a certificate for that name. Only the proxy knows where that is."""
-    sandbox = Sandbox(token_delay=0.0, worker_tls=vast.server("worker.test"))
+    sandbox = Sandbox(token_delay=0.0, worker_tls=vast.server("worker.test"), worker_kind="vespa")
     sandbox.console.root_certificate = vast.pem
     with sandbox:
         sandbox.autoscaler.workers[:] = [named(sandbox.worker.url)]

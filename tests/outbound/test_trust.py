@@ -46,7 +46,7 @@ def stranger() -> Authority:
 @contextlib.contextmanager
 def secure_sandbox(worker: ssl.SSLContext, root: bytes | None, services: ssl.SSLContext | None = None) -> Iterator[Sandbox]:
     """A sandbox whose worker speaks TLS; with ``services``, console and autoscaler do too."""
-    sandbox = Sandbox(token_delay=0.0, worker_tls=worker)
+    sandbox = Sandbox(token_delay=0.0, worker_tls=worker, worker_kind="vespa")
     sandbox.console.root_certificate = root
     sandbox.console.tls = sandbox.autoscaler.tls = services
     with sandbox:

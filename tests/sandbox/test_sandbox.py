@@ -28,13 +28,20 @@ from Crypto.Signature import pkcs1_15
 
 from vespa_client.sandbox import Answer, HangUp, Request, Sandbox
 from vespa_client.sandbox.envelope import NotAnEnvelope, read_envelope, read_query
-from vespa_client.sandbox.reply import count_tokens, tokenize, write_reply
+from vespa_client.sandbox.reply import Say, count_tokens, cut, tokenize
 from vespa_client.sandbox.signing import SigningKey
 
 WAIT = 5.0
 HOUR = 3600.0
 AUTH_FIELDS = ("cost", "endpoint", "reqnum", "request_idx", "signature", "url")
 HELLO = {"messages": [{"role": "user", "content": "Hello, sandbox!"}]}
+
+
+@pytest.fixture
+def sandbox() -> Iterator[Sandbox]:
+    """With a worker that takes any method on any path."""
+    with Sandbox(token_delay=0.0, worker_kind="vespa") as running:
+        yield running
 
 
 @pytest.fixture
@@ -93,7 +100,7 @@ def post_raw(sandbox: Sandbox, web: requests.Session, path: str, payload: Any) -
 
 def test_start_and_stop_are_idempotent_and_leave_nothing(web: requests.Session) -> None:
     before = set(threading.enumerate())
-    sandbox = Sandbox(token_delay=0)
+    sandbox = Sandbox(token_delay=0, worker_kind="vespa")
     with pytest.raises(RuntimeError, match="not been started"):
         _ = sandbox.console_url
     sandbox.stop()
@@ -648,7 +655,7 @@ def make_certificate() -> tuple[bytes, bytes]:
 @pytest.fixture
 def behind(sandbox: Sandbox) -> Iterator[Sandbox]:
     """A sandbox whose backend is the other sandbox's model."""
-    with Sandbox(backend_url=sandbox.model.url + "/v1/") as behind:
+    with Sandbox(backend_url=sandbox.model.url + "/v1/", worker_kind="vespa") as behind:
         yield behind
 
 
@@ -710,7 +717,7 @@ def test_backend_that_is_not_there(web: requests.Session) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}"
-        with Sandbox(backend_url=url) as sandbox:
+        with Sandbox(backend_url=url, worker_kind="vespa") as sandbox:
             answer = ask(sandbox, web, "/v1/models", {})
     assert answer.status_code == 500
     assert url in answer.json()["error"]["message"]
@@ -802,7 +809,7 @@ def test_content_parts(gpt: openai.OpenAI) -> None:
         {"type": "image_url", "image_url": {"url": "data:image/png;base64,AA"}},
     ]
     answer = gpt.chat.completions.create(model="m", messages=[{"role": "user", "content": content}])
-    assert str(answer.choices[0].message.content).endswith("You said: See\n[image_url]")
+    assert str(answer.choices[0].message.content).endswith("You said: See\n[image: image/png, 1 byte]")
 
 
 def test_completions(gpt: openai.OpenAI) -> None:
@@ -934,8 +941,9 @@ def test_tokens_joined_are_the_text() -> None:
     for text in ("", "a", " a  b\n\nc ", "conversations", "你好世界", "é😀_x1!?", "\t\n"):
         assert "".join(tokenize(text)) == text
     for limit in range(1, 30):
-        reply = write_reply("How are you?", limit, [])
-        assert tokenize(reply.text) == list(reply.tokens)
+        reply = cut([Say("How are"), Say(" you? I am well.")], limit, [])
+        assert tokenize(reply.text) == [token.text for token in reply.tokens]
+        assert len(reply.tokens) == min(limit, 8)
 
 
 def test_keep_alive(sandbox: Sandbox) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from vespa_client.sandbox import Answer, Endpoint, HangUp, Request
 from vespa_client.sandbox.autoscaler import Autoscaler
+from vespa_client.sandbox.scenario.course import Fate
 
 from .fleet import Fleet
 from .ledger import Ledger
@@ -46,10 +47,10 @@ class StumblingAutoscaler(Autoscaler):
         self.refused += answer.status == 401
         return answer
 
-    def assign(self, endpoint: str, cost: float, request_idx: int | None = None) -> dict[str, Any] | None:
+    def assign(self, endpoint: str, cost: float, request_idx: int | None = None, fate: Fate = "whole") -> dict[str, Any] | None:
         with self._choosing:
             self.workers = list(self._fleet.offered())
-            assignment = super().assign(endpoint, cost, request_idx)
+            assignment = super().assign(endpoint, cost, request_idx, fate)
         entry = self._ledger.entry(int(cost))
         if entry is not None and assignment is not None:
             entry.assigned.append((time.monotonic(), assignment["url"]))

@@ -168,7 +168,7 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         # What waits for more would look like something left behind by the test that made it.
         patch.setattr("vespa_client.server.threads._MOST_IDLE", 0)
         patch.setattr("vespa_client.routing.warmup.Warmup.start", lambda warmup: None)
-        sandbox = started.enter_context(Sandbox(token_delay=0.0))
+        sandbox = started.enter_context(Sandbox(token_delay=0.0, worker_kind="vespa"))
         patient = started.enter_context(_proxy(sandbox, max_body=MAX_BODY))
         impatient = started.enter_context(_proxy(sandbox, max_body=MAX_BODY, **dict.fromkeys(_WAITS, _IMPATIENT)))
         yield Stage(sandbox, patient, impatient)

@@ -75,7 +75,7 @@ def _of(language: str) -> Any:
 @pytest.fixture
 def sandbox() -> Iterator[Sandbox]:
     """In Vast.ai's place: an account with the README's endpoints."""
-    with Sandbox(endpoints=("my-endpoint", "my-other-endpoint"), token_delay=0.0) as running:
+    with Sandbox(endpoints=("my-endpoint", "my-other-endpoint"), token_delay=0.0, worker_kind="vespa") as running:
         yield running
 
 
@@ -209,7 +209,9 @@ def _at_terminal(reader: Reader, script: str) -> str:
         events = [pexpect.EOF, r"Listening on: (http://\S+)[^$]*?not-used\"\)\s", *answers]
         while event := child.expect(events):
             if event == 1:
-                with urllib.request.urlopen(f"{child.match[1]}/v1/models", timeout=_SECONDS) as answer:
+                # Whose routes each worker has, the official one's too.
+                url = f"{child.match[1]}/v1/completions"
+                with urllib.request.urlopen(url, b'{"prompt": "Hello!"}', timeout=_SECONDS) as answer:
                     assert answer.status == 200
                 child.send("\x03")
             else:

@@ -67,7 +67,7 @@ class Asked:
 
 @contextmanager
 def sandbox_site(*names: str) -> Iterator[tuple[Sandbox, Site]]:
-    with Sandbox(endpoints=names, token_delay=0.0) as sandbox:
+    with Sandbox(endpoints=names, token_delay=0.0, worker_kind="vespa") as sandbox:
         keys = {endpoint.name: endpoint.api_key for endpoint in sandbox.endpoints}
         where = (sandbox.console_url, sandbox.autoscaler_url, sandbox.account_key)
         yield sandbox, Site("sandbox", *where, keys, Asked(sandbox))

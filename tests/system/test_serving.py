@@ -26,7 +26,7 @@ posix = pytest.mark.skipif(os.name != "posix", reason="POSIX's signals and termi
 @pytest.fixture
 def account() -> Iterator[Sandbox]:
     """seed.md's account: three endpoints."""
-    with Sandbox(endpoints=NAMES, token_delay=0.0) as sandbox:
+    with Sandbox(endpoints=NAMES, token_delay=0.0, worker_kind="vespa") as sandbox:
         yield sandbox
 
 
@@ -197,7 +197,7 @@ class TestServing:
 class TestSandbox:
     def test_it_runs_without_an_account(self) -> None:
         env = environment(VAST_ENDPOINT="of-somebodys-account", VAST_API_KEY=MARKED)
-        with Process(command(None, "--sandbox", "--port", "0"), env) as it:
+        with Process(command(None, "--sandbox", "--sandbox-worker", "vespa", "--port", "0"), env) as it:
             url = it.listening()
             assert requests.get(f"{url}/v1/models", timeout=LONG).status_code == 200
             body = {"model": "x", "messages": [{"role": "user", "content": "hello"}], "stream": True}
@@ -213,5 +213,20 @@ class TestSandbox:
     def test_a_backend_of_ones_own_is_put_behind_it(self, account: Sandbox) -> None:
         with Process(command(None, "--sandbox-backend", account.model.url, "--port", "0")) as it:
             url = it.listening()
-            assert requests.get(f"{url}/v1/models", timeout=LONG).status_code == 200
-        assert [request.path for request in account.model.requests] == ["/v1/models"]
+            assert requests.post(f"{url}/v1/completions", json={"prompt": "x"}, timeout=LONG).status_code == 200
+        assert [request.path for request in account.model.requests] == ["/v1/completions"]
+
+    def test_a_script_is_followed(self, tmp_path: Path) -> None:
+        script = tmp_path / "script.json"
+        script.write_text('["As the script says."]', "utf-8")
+        with Process(command(None, "--sandbox-script", str(script), "--port", "0")) as it:
+            answer = requests.post(f"{it.listening()}/v1/completions", json={"prompt": "x"}, timeout=LONG).json()
+        assert answer["choices"][0]["text"] == "As the script says."
+
+    def test_a_script_that_is_none_is_told_in_one_sentence(self, tmp_path: Path) -> None:
+        script = tmp_path / "script.json"
+        script.write_text('[{"txt": "x"}]', "utf-8")
+        with Process(command(None, "--sandbox-script", str(script), "--port", "0")) as it:
+            code, _, err = it.end()
+        assert code == 2
+        assert "turns[0]" in err and "Traceback" not in err

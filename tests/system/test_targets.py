@@ -233,7 +233,7 @@ def vast() -> Authority:
 
 
 def test_a_tunnel_leads_to_the_worker_and_the_target_goes_through_it(vast: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
-    sandbox = Sandbox(token_delay=0.0, worker_tls=vast.server("worker.test"))
+    sandbox = Sandbox(token_delay=0.0, worker_tls=vast.server("worker.test"), worker_kind="vespa")
     sandbox.console.root_certificate = vast.pem
     with sandbox, OutboundProxy() as company:
         port = urlsplit(sandbox.worker.url).port

@@ -11,5 +11,18 @@ from .component import Component
 from .console import Endpoint
 from .messages import Answer, ClientGone, HangUp, Request
 from .sandbox import ENDPOINTS, Sandbox
+from .scenario.course import SCENARIOS
+from .speech.script import ScriptError
 
-__all__ = ["ENDPOINTS", "Answer", "ClientGone", "Component", "Endpoint", "HangUp", "Request", "Sandbox"]
+__all__ = [
+    "ENDPOINTS",
+    "SCENARIOS",
+    "Answer",
+    "ClientGone",
+    "Component",
+    "Endpoint",
+    "HangUp",
+    "Request",
+    "Sandbox",
+    "ScriptError",
+]

@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 import json
 import secrets
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 from .component import Component, json_answer
 from .console import Endpoint, bearer_key, same_key
 from .messages import Answer, Request
+from .scenario.course import SCENARIOS, Course, Fate
 from .signing import SigningKey
 
 __all__ = ["SIGNED_FIELDS", "Autoscaler", "WorkerKind", "signed_text"]
@@ -34,17 +35,24 @@ def signed_text(fields: dict[str, Any], kind: WorkerKind) -> str:
 
 
 class Autoscaler(Component):
-    """``POST /route/``, ``GET /pubkey/``, and the reports of official workers.
+    """``POST /route/``, ``GET /pubkey/``, the reports of official workers, and two calls of Vast.ai's own tools.
 
     ``workers`` may be changed at any time: urls, or pairs of url and kind (``vespa`` where none is given). They are
-    assigned in turn. Official workers add themselves once they are ready.
+    assigned in turn. Official workers add themselves once they are ready. ``course`` is the scenario; the tools' calls,
+    ``POST /get_endpoint_workers/`` and ``/get_endpoint_logs/``, are for the account key.
     """
 
     name = "autoscaler"
     scripted_path = "/route/"
 
-    def __init__(self, key: SigningKey, endpoints: Sequence[Endpoint]) -> None:
+    def __init__(
+        self, key: SigningKey, endpoints: Sequence[Endpoint], account_key: str = "", course: Course | None = None
+    ) -> None:
         super().__init__()
+        self.account_key = account_key
+        self.course = course or Course(SCENARIOS["warm"])
+        self.working: Callable[[], int] = lambda: 0
+        """How many requests the workers have in hand."""
         self.endpoints = list(endpoints)
         self.workers: list[str | tuple[str, WorkerKind]] = []
         self._key = key
@@ -69,7 +77,7 @@ class Autoscaler(Component):
         """End what :meth:`cold` began."""
         self.cold(0)
 
-    def assign(self, endpoint: str, cost: float, request_idx: int | None = None) -> dict[str, Any] | None:
+    def assign(self, endpoint: str, cost: float, request_idx: int | None = None, fate: Fate = "whole") -> dict[str, Any] | None:
         """The assignment that /route/ would give, without a request. None where there is no worker."""
         workers = list(self.workers)
         if not workers:
@@ -77,12 +85,13 @@ class Autoscaler(Component):
         worker = workers[next(self._turn) % len(workers)]
         url, kind = worker if isinstance(worker, tuple) else (worker, _DEFAULT_KIND)
         fields: dict[str, Any] = {
-            "url": url,
+            "url": self.course.url_for(fate, url),
             "endpoint": endpoint,
             "cost": cost,
             "reqnum": next(self._reqnums),
             "request_idx": request_idx or next(self._request_idxs),
         }
+        self.course.remember(fields["reqnum"], fate)
         fields["signature"] = self._key.sign(signed_text(fields, kind))
         return fields
 
@@ -96,6 +105,8 @@ class Autoscaler(Component):
             return self._note_worker(request)
         if asked == ("POST", "/delete_requests/"):
             return json_answer(200, {"success": True})
+        if asked in (("POST", "/get_endpoint_workers/"), ("POST", "/get_endpoint_logs/")):
+            return self._tell_account(request)
         return json_answer(404, {"error": "Not found"})
 
     def _route(self, request: Request) -> Answer:
@@ -114,11 +125,16 @@ class Autoscaler(Component):
         ):
             return json_answer(400, {"error": "Invalid endpoint or missing required parameters"})
         request.payload = body
-        status = self._why_not(endpoint)
-        answer = None if status else self.assign(endpoint.name, cost, request_idx)
+        request_idx = request_idx or next(self._request_idxs)
+        status, fate = self._why_not(endpoint), self.course.next_fate(request_idx)
+        status = status or self.course.why_not(fate)
+        answer = None if status else self.assign(endpoint.name, cost, request_idx, fate)
+        note = self.course.activity.note
         if answer is None:
-            request_idx = request_idx or next(self._request_idxs)
             answer = {"endpoint": endpoint.name, "status": status or "0 workers", "request_idx": request_idx}
+            note("trace", f"request {request_idx}, cost {cost}: no worker ({answer['status']})")
+        else:
+            note("info1", f"request {request_idx}, cost {cost}: {answer['url']}")
         return json_answer(200, {**answer, "__request_id": secrets.token_hex(8)})
 
     def _why_not(self, endpoint: Endpoint) -> str:
@@ -132,6 +148,19 @@ class Autoscaler(Component):
                 self._cold_polls -= 1
                 return self._cold_status
         return ""
+
+    def _tell_account(self, request: Request) -> Answer:
+        body = _read_object(request.body)
+        key = bearer_key(request) or str(body.get("api_key", ""))
+        if not self.account_key or not same_key(key, self.account_key):
+            return json_answer(401, {"error": "Authentication failed"})
+        wanted = (body.get("id"), body.get("endpoint"))
+        if not any(endpoint.id == wanted[0] or endpoint.name == wanted[1] for endpoint in self.endpoints):
+            return json_answer(200, {"error_msg": "There is no such endpoint."})
+        if request.path == "/get_endpoint_workers/":
+            return json_answer(200, self.course.fleet.rows(self.working()))
+        tail = body.get("tail")
+        return json_answer(200, self.course.activity.read(tail if isinstance(tail, int) and tail > 0 else None))
 
     def _note_worker(self, request: Request) -> Answer:
         """What an official worker reports of itself (``server/lib/metrics.py``): it is ready once it knows its pace."""

@@ -97,7 +97,7 @@ class Request:
 
     def derive(self, target: str, headers: list[tuple[str, str]], body: bytes) -> Request:
         """The request that a worker makes of this one. It ends when this one does."""
-        return Request(self.method, target, headers, body, ends=self.ends, connection=self.connection)
+        return Request(self.method, target, headers, body, auth_data=self.auth_data, ends=self.ends, connection=self.connection)
 
     def pause(self, seconds: float) -> None:
         """Sleep for that long. Raises :class:`ClientGone` at once when the client hangs up or the sandbox stops."""

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
-from .reply import BadRequest, Reply, count_tokens, read_whole, write_reply
+from .reply import BadRequest, Cue, Part, Reply, Token, count_tokens, cut, read_whole
+from .speech.chat_prompt import read_chat
+from .speech.logprobs import of_chat, of_completion
+from .speech.prompt import Message, Prompt, read_stops, read_switch
 
-__all__ = ["MODEL", "ChatCompletion", "Completion", "Generation", "content_text", "models", "read_inputs"]
+__all__ = ["MODEL", "ChatCompletion", "Completion", "Generation", "models", "read_inputs"]
 
 _CHOICES_LIMIT = 128
+_LOGPROBS_LIMIT = 20
 MODEL = "sandbox"
 
 
@@ -30,50 +36,30 @@ def models() -> dict[str, Any]:
     return {"object": "list", "data": [model], "has_more": False, "first_id": MODEL, "last_id": MODEL}
 
 
-def content_text(content: Any, param: str) -> str:
-    """A message's content as text: a string, or a list of parts, of which those that are no text give their type."""
-    if content is None:
-        return ""
-    if isinstance(content, str):
-        return content
-    if not isinstance(content, list) or not all(isinstance(part, dict) for part in content):
-        raise BadRequest(f"'{param}' must be a string or a list of parts.", param)
-    texts = []
-    for part in content:
-        text = part.get("text") if part.get("type") in ("text", "input_text") else f"[{part.get('type')}]"
-        if not isinstance(text, str):
-            raise BadRequest(f"'{param}' has a text part without text.", param)
-        texts.append(text)
-    return "\n".join(texts)
-
-
 class Generation:
-    """One request, read and answered: ``choices`` are the replies, in the order of their index."""
+    """One request, read and answered: ``choices`` are the replies, in the order of their index.
+
+    ``write`` makes the parts of the answer to a prompt. Raises :class:`BadRequest`.
+    """
 
     kind = ""
     prefix = ""
 
-    def __init__(self, body: dict[str, Any], questions: list[str], prompt_tokens: int, limit: int | None) -> None:
+    def __init__(
+        self, body: dict[str, Any], prompts: Sequence[Prompt], limit: int | None, write: Callable[[Prompt], list[Part]]
+    ) -> None:
         model = body.get("model", MODEL)
         if not isinstance(model, str):
             raise BadRequest("'model' must be a string.", "model")
-        stream = body.get("stream")
-        if not isinstance(stream, (bool, type(None))):
-            raise BadRequest("'stream' must be true or false.", "stream")
+        self.stream = read_switch(body, "stream")
         options = body.get("stream_options")
-        if options is not None and not (stream and isinstance(options, dict)):
+        if options is not None and not (self.stream and isinstance(options, dict)):
             raise BadRequest("'stream_options' must be an object, and needs 'stream': true.", "stream_options")
-        self.stream = bool(stream)
         self._with_usage = bool(options and options.get("include_usage"))
         count = read_whole(body, "n", 1, high=_CHOICES_LIMIT) or 1
-        stops = _read_stops(body)
-        self.choices = [write_reply(question, limit, stops) for question in questions for _ in range(count)]
-        completion_tokens = sum(len(choice.tokens) for choice in self.choices)
-        self.usage = {
-            "prompt_tokens": prompt_tokens,
-            "completion_tokens": completion_tokens,
-            "total_tokens": prompt_tokens + completion_tokens,
-        }
+        stops = read_stops(body, "stop")
+        self.choices = [cut(write(replace(prompt, index=index)), limit, stops) for prompt in prompts for index in range(count)]
+        self.usage = _usage(prompts, self.choices)
         digest = hashlib.sha256(json.dumps(body, sort_keys=True).encode()).hexdigest()
         self._head = {"id": f"{self.prefix}-{digest[:24]}", "created": int(time.time()), "model": model}
 
@@ -82,28 +68,42 @@ class Generation:
         """How many tokens one after the other it takes: choices are generated side by side."""
         return max(len(choice.tokens) for choice in self.choices)
 
+    @property
+    def cues(self) -> list[Cue]:
+        """What is to be done on the way. All choices have the same, at the same places."""
+        return self.choices[0].cues
+
     def plain(self) -> dict[str, Any]:
         """The answer to a request that isn't streamed."""
         choices = [self._choice(index, choice) for index, choice in enumerate(self.choices)]
         return {**self._head, "object": self.kind, "choices": choices, "usage": self.usage}
 
-    def events(self, pace: Callable[[], None]) -> Iterator[bytes]:
-        """The stream's events. ``pace`` is called before each round of tokens, one for each choice."""
+    def events(self, pace: Callable[[Cue | None], None]) -> Iterator[bytes]:
+        """The stream's events. ``pace`` is called before each round of tokens, one for each choice, and with each cue."""
         for index in range(len(self.choices)):
             yield from self._opening(index)
-        for at in range(self.longest):
-            pace()
-            for index, choice in enumerate(self.choices):
-                if at < len(choice.tokens):
-                    yield self._event([self._delta(index, choice.tokens[at])])
+        for round_ in itertools.zip_longest(*(choice.steps for choice in self.choices)):
+            cue = next((step for step in round_ if isinstance(step, Cue)), None)
+            if cue is not None and cue.kind == "fail":
+                # As vLLM does it.
+                yield b"data: " + json.dumps(BadRequest(cue.name, None, cue.status).as_json()).encode() + b"\n\n"
+                yield b"data: [DONE]\n\n"
+                return
+            if cue is not None:
+                pace(cue)
+            if any(isinstance(step, Token) for step in round_):
+                pace(None)
+            for index, step in enumerate(round_):
+                if isinstance(step, Token):
+                    yield from map(self._event, self._deltas(index, step))
         for index, choice in enumerate(self.choices):
-            yield self._event([self._delta(index, None, choice.finish)])
+            yield self._event(self._closing(index, choice.finish))
         if self._with_usage:
-            yield self._event([], self.usage)
+            yield self._event(None, self.usage)
         yield b"data: [DONE]\n\n"
 
-    def _event(self, choices: list[dict[str, Any]], usage: dict[str, int] | None = None) -> bytes:
-        chunk: dict[str, Any] = {**self._head, "object": self._chunk_kind, "choices": choices}
+    def _event(self, choice: dict[str, Any] | None, usage: dict[str, Any] | None = None) -> bytes:
+        chunk: dict[str, Any] = {**self._head, "object": self._chunk_kind, "choices": [choice] if choice else []}
         if self._with_usage:
             chunk["usage"] = usage
         return b"data: " + json.dumps(chunk, separators=(",", ":")).encode() + b"\n\n"
@@ -118,44 +118,78 @@ class Generation:
     def _choice(self, index: int, reply: Reply) -> dict[str, Any]:
         raise NotImplementedError
 
-    def _delta(self, index: int, token: str | None, finish: str | None = None) -> dict[str, Any]:
+    def _deltas(self, index: int, token: Token) -> Iterator[dict[str, Any]]:
+        raise NotImplementedError
+
+    def _closing(self, index: int, finish: str) -> dict[str, Any]:
         raise NotImplementedError
 
 
 class ChatCompletion(Generation):
-    """``POST /v1/chat/completions``."""
+    """``POST /v1/chat/completions``. ``reasoning_field`` is what the server calls the model's thoughts."""
 
     kind = "chat.completion"
     prefix = "chatcmpl"
 
-    def __init__(self, body: dict[str, Any]) -> None:
-        messages = body.get("messages")
-        if not isinstance(messages, list) or not messages or not all(isinstance(m, dict) for m in messages):
-            raise BadRequest("'messages' must be a list of at least one message.", "messages")
-        for index, message in enumerate(messages):
-            if not isinstance(message.get("role"), str):
-                raise BadRequest(f"'messages[{index}].role' must be a string.", f"messages[{index}].role")
-        texts = [content_text(message.get("content"), f"messages[{i}].content") for i, message in enumerate(messages)]
-        asked = [text for message, text in zip(messages, texts, strict=True) if message["role"] == "user"]
+    def __init__(
+        self, body: dict[str, Any], write: Callable[[Prompt], list[Part]], reasoning_field: str = "reasoning_content"
+    ) -> None:
+        prompt = read_chat(body)
+        self._reasoning_field = reasoning_field
+        self._begun: set[tuple[int, int]] = set()
+        with_logprobs = read_switch(body, "logprobs")
+        top = read_whole(body, "top_logprobs", 0, low=0, high=_LOGPROBS_LIMIT) or 0
+        if top and not with_logprobs:
+            raise BadRequest("'top_logprobs' needs 'logprobs': true.", "top_logprobs")
+        self._top = top if with_logprobs else None
         older = read_whole(body, "max_tokens", None)
-        limit = read_whole(body, "max_completion_tokens", older)
-        super().__init__(body, [(asked or texts)[-1]], count_tokens(texts), limit)
+        super().__init__(body, [prompt], read_whole(body, "max_completion_tokens", older), write)
 
     @property
     def _chunk_kind(self) -> str:
         return "chat.completion.chunk"
 
     def _opening(self, index: int) -> Iterator[bytes]:
-        delta = {"role": "assistant", "content": ""}
-        yield self._event([{"index": index, "delta": delta, "logprobs": None, "finish_reason": None}])
+        yield self._event(self._delta(index, {"role": "assistant", "content": ""}))
 
     def _choice(self, index: int, reply: Reply) -> dict[str, Any]:
-        message = {"role": "assistant", "content": reply.text, "refusal": None}
-        return {"index": index, "message": message, "logprobs": None, "finish_reason": reply.finish}
+        calls = [
+            {**self._call(index, number, reply.joined("call", number)), "type": "function"}
+            for number in range(len(reply.calls))
+        ]
+        text = reply.text
+        message: dict[str, Any] = {"role": "assistant", "content": text if text or not calls else None, "refusal": None}
+        if reply.reasoning:
+            message[self._reasoning_field] = reply.reasoning
+        if calls:
+            message["tool_calls"] = calls
+        tokens = [token.text for token in reply.tokens if token.kind == "text"]
+        return {"index": index, "message": message, "logprobs": self._logprobs(tokens), "finish_reason": reply.finish}
 
-    def _delta(self, index: int, token: str | None, finish: str | None = None) -> dict[str, Any]:
-        delta = {} if token is None else {"content": token}
-        return {"index": index, "delta": delta, "logprobs": None, "finish_reason": finish}
+    def _deltas(self, index: int, token: Token) -> Iterator[dict[str, Any]]:
+        if token.kind == "reasoning":
+            yield self._delta(index, {self._reasoning_field: token.text})
+        elif token.kind == "text":
+            yield self._delta(index, {"content": token.text}, self._logprobs([token.text]))
+        else:
+            if (index, token.call) not in self._begun:
+                self._begun.add((index, token.call))
+                opening = {"index": token.call, **self._call(index, token.call, ""), "type": "function"}
+                yield self._delta(index, {"tool_calls": [opening]})
+            yield self._delta(index, {"tool_calls": [{"index": token.call, "function": {"arguments": token.text}}]})
+
+    def _closing(self, index: int, finish: str) -> dict[str, Any]:
+        return {**self._delta(index, {}), "finish_reason": finish}
+
+    def _call(self, index: int, number: int, arguments: str) -> dict[str, Any]:
+        call = self.choices[index].calls[number]
+        return {"id": f"call_{call.place}", "function": {"name": call.name, "arguments": arguments}}
+
+    def _delta(self, index: int, delta: dict[str, Any], logprobs: dict[str, Any] | None = None) -> dict[str, Any]:
+        return {"index": index, "delta": delta, "logprobs": logprobs, "finish_reason": None}
+
+    def _logprobs(self, tokens: list[str]) -> dict[str, Any] | None:
+        return None if self._top is None else of_chat(tokens, self._top)
 
 
 class Completion(Generation):
@@ -164,15 +198,44 @@ class Completion(Generation):
     kind = "text_completion"
     prefix = "cmpl"
 
-    def __init__(self, body: dict[str, Any]) -> None:
-        questions, count = read_inputs(body, "prompt")
-        super().__init__(body, questions, count, read_whole(body, "max_tokens", None))
+    def __init__(self, body: dict[str, Any], write: Callable[[Prompt], list[Part]]) -> None:
+        texts, count = read_inputs(body, "prompt")
+        self._top = read_whole(body, "logprobs", None, low=0, high=_LOGPROBS_LIMIT)
+        self._said: dict[int, int] = {}
+        seed = read_whole(body, "seed", None, low=-(2**63), high=2**63)
+        prompts = [Prompt([Message("user", text)], str(body.get("model", "")), seed=seed) for text in texts]
+        super().__init__(body, prompts, read_whole(body, "max_tokens", None), write)
+        self.usage["total_tokens"] += count - self.usage["prompt_tokens"]
+        self.usage["prompt_tokens"] = count
 
     def _choice(self, index: int, reply: Reply) -> dict[str, Any]:
-        return self._delta(index, reply.text, reply.finish)
+        tokens = [token.text for token in reply.tokens if token.kind == "text"]
+        return self._piece(index, tokens, 0, reply.finish)
 
-    def _delta(self, index: int, token: str | None, finish: str | None = None) -> dict[str, Any]:
-        return {"index": index, "text": token or "", "logprobs": None, "finish_reason": finish}
+    def _deltas(self, index: int, token: Token) -> Iterator[dict[str, Any]]:
+        if token.kind == "text":
+            offset = self._said.get(index, 0)
+            self._said[index] = offset + len(token.text)
+            yield self._piece(index, [token.text], offset, None)
+
+    def _closing(self, index: int, finish: str) -> dict[str, Any]:
+        return self._piece(index, [], self._said.get(index, 0), finish)
+
+    def _piece(self, index: int, tokens: list[str], offset: int, finish: str | None) -> dict[str, Any]:
+        logprobs = None if self._top is None else of_completion(tokens, self._top, offset)
+        return {"index": index, "text": "".join(tokens), "logprobs": logprobs, "finish_reason": finish}
+
+
+def _usage(prompts: Sequence[Prompt], choices: Sequence[Reply]) -> dict[str, Any]:
+    asked = sum(prompt.tokens for prompt in prompts)
+    tokens = [token for choice in choices for token in choice.tokens]
+    return {
+        "prompt_tokens": asked,
+        "completion_tokens": len(tokens),
+        "total_tokens": asked + len(tokens),
+        "prompt_tokens_details": {"cached_tokens": sum(prompt.cached_tokens for prompt in prompts)},
+        "completion_tokens_details": {"reasoning_tokens": sum(token.kind == "reasoning" for token in tokens)},
+    }
 
 
 def read_inputs(body: dict[str, Any], name: str) -> tuple[list[str], int]:
@@ -196,11 +259,3 @@ def read_inputs(body: dict[str, Any], name: str) -> tuple[list[str], int]:
 
 def _are_tokens(value: Any) -> bool:
     return isinstance(value, list) and bool(value) and all(type(item) is int for item in value)
-
-
-def _read_stops(body: dict[str, Any]) -> list[str]:
-    stops = body.get("stop")
-    stops = [] if stops is None else [stops] if isinstance(stops, str) else stops
-    if not isinstance(stops, list) or len(stops) > 16 or not all(isinstance(stop, str) for stop in stops):
-        raise BadRequest("'stop' must be a string or a list of strings.", "stop")
-    return stops

@@ -48,4 +48,7 @@ class SettingKeywords(TypedDict, total=False):
     require_tls: bool
     sandbox: bool
     sandbox_backend: str | None
+    sandbox_worker: str | None
+    sandbox_scenario: str | None
+    sandbox_script: str | None
     debug: bool

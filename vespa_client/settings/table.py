@@ -225,11 +225,16 @@ class Settings:
         False, "run against a Vast.ai on loopback, with a built-in model; no account needed", to.switch, group="Sandbox"
     )
     sandbox_backend: str | None = _setting(
-        None,
-        "put your own model server (Ollama, llama.cpp, vLLM) behind the sandbox's worker",
-        to.url,
-        metavar="URL",
-        group="Sandbox",
+        None, "put your own model server (Ollama, llama.cpp, vLLM) behind its worker", to.url, metavar="URL", group="Sandbox"
+    )
+    sandbox_worker: str | None = _setting(
+        None, "its worker (default: the official pyworker)", metavar="KIND", choices=("pyworker", "vespa"), group="Sandbox"
+    )
+    sandbox_scenario: str | None = _setting(
+        None, "its state (default: warm)", metavar="NAME", choices=("warm", "cold", "slow", "busy", "broken"), group="Sandbox"
+    )
+    sandbox_script: str | None = _setting(
+        None, "JSON file that says what its model answers, turn by turn", metavar="PATH", group="Sandbox"
     )
     debug: bool = _setting(False, "log each decision", to.switch)
 
@@ -240,7 +245,7 @@ class Settings:
             raise TypeError(f"there is no setting {', '.join(unknown)}")
         values = {name: setting.default for name, setting in table.items()} | given
         checked = {name: table[name].checked(value) for name, value in values.items()}
-        checked["sandbox"] = checked["sandbox"] or checked["sandbox_backend"] is not None
+        checked["sandbox"] |= any(name.startswith("sandbox_") and value is not None for name, value in checked.items())
         vars(self).update(checked)
 
     def __setattr__(self, name: str, value: Any) -> None:
