@@ -88,13 +88,16 @@ def read(body: bytes | bytearray, *, drop_hosted: bool) -> Asked:
             raise request.refused(name, why, hint)
     include = request.texts("include")
     reasoning = request.object("reasoning")
+    is_of_codex = _is_of_codex(request)
+    drop_hosted = drop_hosted or is_of_codex
     chat, toolbox = ChatRequest(), Toolbox(drop_hosted=drop_hosted)
     toolbox.add(request.objects("tools"))
     instructions = request.text("instructions")
     if instructions:
         chat.add_system(instructions)
     Conversation(chat, toolbox, drop_hosted=drop_hosted).read(request)
-    toolbox.check()
+    if not is_of_codex:
+        toolbox.check()
     streams = bool(request.flag("stream"))
     top_logprobs = request.integer("top_logprobs") or 0
     wants_logprobs = top_logprobs > 0 or "message.output_text.logprobs" in include
@@ -129,6 +132,12 @@ def read(body: bytes | bytearray, *, drop_hosted: bool) -> Asked:
         wants_logprobs,
         tier,
     )
+
+
+def _is_of_codex(request: Fields) -> bool:
+    """Whether Codex asks, which puts a web search into every request, whatever its user wants and its model's server has."""
+    told = request.any("client_metadata")
+    return isinstance(told, dict) and any(name.startswith("x-codex-") for name in told)
 
 
 def _put_what_chat_knows(chat: ChatRequest, request: Fields) -> None:
