@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
 from typing import Any
 
 from vespa_client.dialects import Dialect, Identity, Translation
@@ -16,8 +17,9 @@ IDENTITY = Identity("token", 1_700_000_000)
 USAGE = {"prompt_tokens": 20, "completion_tokens": 7, "total_tokens": 27}
 USAGE_CHUNK = {"object": "chat.completion.chunk", "choices": [], "usage": USAGE}
 
-Backend = Callable[[dict[str, Any]], bytes | Iterable[bytes]]
-"""Given a chat completions request: a plain answer, or the pieces of a stream. An OSError breaks the stream off."""
+Backend = Callable[[dict[str, Any]], "bytes | tuple[int, bytes] | Iterable[bytes]"]
+"""Given a chat completions request: a plain answer, or an error's status and body, or the pieces of a stream, which an OSError
+breaks off."""
 
 
 def completion(message: dict[str, Any], finish_reason: str = "stop", **choice: Any) -> bytes:
@@ -51,21 +53,33 @@ def stream_of(*chunks: dict[str, Any]) -> bytes:
 
 
 @contextmanager
-def translating(dialects: dict[str, Dialect], backend: Backend) -> Iterator[str]:
-    """The URL of a server that gives each path its dialect, and is in front of ``backend``. Other paths are a 404."""
+def translating(
+    dialects: dict[str, Dialect], backend: Backend, local: dict[str, Callable[[bytes], bytes]] | None = None
+) -> Iterator[str]:
+    """The URL of a server that gives each path its dialect, and is in front of ``backend``.
+
+    ``local`` are the paths that it answers by itself; all others are a 404.
+    """
+
+    counter = count(1)
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
         disable_nagle_algorithm = True
 
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            dialect = dialects.get(self.path.partition("?")[0])
+        def do_GET(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"] or 0))
+            path = self.path.partition("?")[0]
+            if local and path in local:
+                self._answer(200, local[path](body))
+                return
+            dialect = dialects.get(path)
             if dialect is None:
                 self._answer(404, b"{}")
                 return
             try:
-                translation = dialect.translate(body, IDENTITY)
+                # Claude Code takes two messages of one id for one.
+                translation = dialect.translate(body, IDENTITY._replace(token=f"token{next(counter)}"))
             except Untranslatable as fault:
                 self._answer(400, dialect.error(400, fault.code, f"{fault.message} {fault.hint}", fault.param))
                 return
@@ -75,8 +89,12 @@ def translating(dialects: dict[str, Dialect], backend: Backend) -> Iterator[str]
             said = backend(json.loads(translation.body))
             if isinstance(said, bytes):
                 self._answer(200, translation.answer(said))
+            elif isinstance(said, tuple):
+                self._answer(said[0], dialect.worker_error(*said))
             else:
                 self._stream(translation, said)
+
+        do_POST = do_GET
 
         def _answer(self, status: int, body: bytes) -> None:
             self.send_response(status)

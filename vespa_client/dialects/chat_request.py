@@ -7,7 +7,7 @@ from typing import Any
 from ..errors import Untranslatable
 from .json_text import dump
 
-__all__ = ["ChatRequest", "image_part", "text_part"]
+__all__ = ["ChatRequest", "Part", "image_part", "text_part"]
 
 Part = dict[str, Any]
 

@@ -17,17 +17,21 @@ _STOP_REASONS = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool
 
 
 def message_of(
-    token: str, model: str, answer: ChatAnswer, content: list[dict[str, Any]], end: dict[str, Any]
+    token: str, model: str, content: list[dict[str, Any]], end: dict[str, Any], usage: Usage | None
 ) -> dict[str, Any]:
-    """Anthropic's message: https://platform.claude.com/docs/en/api/messages. ``model`` is for an answer that names none."""
+    """Anthropic's message: https://platform.claude.com/docs/en/api/messages.
+
+    ``model`` is the one that was asked for, whatever the backend calls it: Claude Code keeps what its model thought for the
+    next turn, and forgets what another's did.
+    """
     return {
         "id": f"msg_{token}",
         "type": "message",
         "role": "assistant",
-        "model": answer.model or model,
+        "model": model,
         "content": content,
         **end,
-        "usage": usage_of(answer.usage),
+        "usage": usage_of(usage),
     }
 
 

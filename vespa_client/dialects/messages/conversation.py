@@ -26,9 +26,7 @@ _BILLING = "x-anthropic-billing-header:"
 
 def add_conversation(chat: ChatRequest, request: Fields) -> None:
     """Say in ``chat`` what ``system`` and ``messages`` say. Raises :class:`Untranslatable` where a block has no place there."""
-    turns = [(_role(message), message) for message in request.objects("messages")]
-    if not turns:
-        raise request.refused("messages", "has no message in it.")
+    turns = _turns(request)
     instructions = [text for text in texts(request, "system") if not text.startswith(_BILLING)]
     for _, message in takewhile(_is_system, turns):
         instructions += texts(message)
@@ -42,6 +40,15 @@ def add_conversation(chat: ChatRequest, request: Fields) -> None:
         # An answer that the request begins is to be continued: vLLM and SGLang have to be told, llama.cpp does it anyway.
         chat.put("continue_final_message", True)
         chat.put("add_generation_prompt", False)
+
+
+def _turns(request: Fields) -> list[Turn]:
+    """The messages with their roles, without those of the system that were for an earlier turn alone."""
+    turns = [(_role(message), message) for message in request.objects("messages")]
+    if not turns:
+        raise request.refused("messages", "has no message in it.")
+    last = max((index for index, (role, _) in enumerate(turns) if role == "user"), default=-1)
+    return [turn for index, turn in enumerate(turns) if index > last or turn[1].any("clear_at") != "next_user_message"]
 
 
 def _role(message: Fields) -> str:

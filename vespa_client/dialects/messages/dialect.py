@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ...errors import AnswerNotUnderstood
 from ..chat_answer import Refusal, read_whole
 from ..dialect import Dialect, Identity, Translation
 from ..json_text import dump
@@ -42,7 +43,11 @@ class MessagesTranslation(Translation):
         chat, pieces = read_whole(body, self._identity.token)
         refusal = "".join(piece.text for piece in pieces if isinstance(piece, Refusal))
         content = blocks_of(pieces, shows_thinking=self._shows_thinking)
-        return dump(message_of(self._identity.token, self._model, chat, content, ending(chat, self._stops, refusal)))
+        end = ending(chat, self._stops, refusal)
+        try:
+            return dump(message_of(self._identity.token, self._model, content, end, chat.usage))
+        except ValueError as wrong:
+            raise AnswerNotUnderstood(f"The worker's answer can't be translated: {wrong}.") from None
 
     def stream(self) -> MessageStream:
         return MessageStream(self._identity, self._model, self._stops, shows_thinking=self._shows_thinking)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from ..chat_error import CONTEXT_LENGTH
 from ..json_text import dump
@@ -44,7 +45,11 @@ def error_body(status: int, code: str, message: str, param: str | None = None) -
     if code == CONTEXT_LENGTH:
         message = _too_long(message)
     kind = _TYPES.get(status, "api_error" if status >= 500 else "invalid_request_error")
-    return dump({"type": "error", "error": {"type": kind, "message": message, "code": code, "param": param}})
+    error: dict[str, Any] = {"type": kind, "message": message, "code": code, "param": param}
+    if param == "thread":
+        # On which the SDK's tool runner sends the whole conversation, where it would have had the server remember it.
+        error["details"] = {"error_code": "thread_unsupported_request"}
+    return dump({"type": "error", "error": error})
 
 
 def _too_long(message: str) -> str:

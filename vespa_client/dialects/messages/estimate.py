@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import ceil
 from typing import Any
 
+from ...errors import Untranslatable
 from ..json_text import dump, load
 from ..request_fields import read_request
 from .request import chat_request
@@ -25,7 +26,11 @@ def count_tokens(body: bytes | bytearray) -> bytes:
     :class:`Untranslatable` as a request for a message does.
     """
     request = read_request(body)
-    chat = load(chat_request(request, drop_hosted_tools=True).body())
+    body = chat_request(request, drop_hosted_tools=True).body()
+    try:
+        chat = load(body)
+    except ValueError as wrong:
+        raise Untranslatable(f"The request can't be translated: {wrong}.") from None
     tokens = sum(map(_of_message, chat["messages"]))
     for name in ("tools", "response_format"):
         if name in chat:

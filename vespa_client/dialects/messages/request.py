@@ -19,6 +19,11 @@ _EXTRAS = (
     "repetition_penalty",
     "seed",
 )
+_REFUSED = {
+    "compaction": "asks for a summary that Anthropic's servers make.",
+    "container": "is a machine of Anthropic's, and there is none here.",
+    "thread": "asks for a conversation that the server remembers, and nothing is kept here: the messages have to be all there.",
+}
 # "high" is what Anthropic has where nothing is said, and some models' templates refuse it: it is not said here either.
 _EFFORTS = ("low", "medium", "high", "xhigh", "max")
 
@@ -31,8 +36,9 @@ def chat_request(request: Fields, *, drop_hosted_tools: bool = False) -> ChatReq
     worker is a stranger's machine), ``service_tier``, ``speed``, the budget of ``thinking``, and whatever isn't known. Raises
     :class:`Untranslatable` for what is malformed and for what can't be carried over.
     """
-    if request.any("container"):
-        raise request.refused("container", "is a machine of Anthropic's, and there is none here.", hint="Leave it out.")
+    for name, why in _REFUSED.items():
+        if request.any(name):
+            raise request.refused(name, why, hint="Leave it out.")
     chat = ChatRequest()
     chat.put("model", request.needed_text("model"))
     add_conversation(chat, request)

@@ -20,14 +20,13 @@ _DELTA = b'event: content_block_delta\ndata: {"type":"content_block_delta","inde
 
 
 class _Call:
-    """A tool call's block that is open. ``takes_turns`` is set when another block has begun."""
+    """A tool call's block that is open."""
 
-    __slots__ = ("arguments", "index", "takes_turns")
+    __slots__ = ("arguments", "index")
 
     def __init__(self, index: int) -> None:
         self.index = index
         self.arguments: list[str] = []
-        self.takes_turns = False
 
     def is_whole(self) -> bool:
         """Whether its arguments are whole as far as they came. It takes reading all of them."""
@@ -46,7 +45,7 @@ class MessageStream(StreamTranslator):
     """
 
     def __init__(self, identity: Identity, model: str, stops: list[str], *, shows_thinking: bool) -> None:
-        """``model`` is the name for an answer that doesn't say one, ``stops`` the stop sequences that were asked for."""
+        """``model`` and ``stops``, the stop sequences, are those that were asked for."""
         super().__init__(identity)
         self._token = identity.token
         self._model = model
@@ -54,7 +53,8 @@ class MessageStream(StreamTranslator):
         self._shows_thinking = shows_thinking
         self._blocks = 0
         self._open = ""  # the kind of the text or thinking block that is open, the last of them all
-        self._calls: dict[int, _Call] = {}
+        self._calls: dict[int, _Call] = {}  # those that are open, by their position
+        self._last_call = -1  # the position of the call whose block is the last of them all
         self._refusal: list[str] = []
 
     def ping(self) -> bytes:
@@ -88,7 +88,7 @@ class MessageStream(StreamTranslator):
 
     def _start(self) -> bytes:
         end = {"stop_reason": None, "stop_sequence": None}
-        return _event("message_start", message=message_of(self._token, self._model, self._chat, [], end))
+        return _event("message_start", message=message_of(self._token, self._model, [], end, self._chat.usage))
 
     def _text(self, kind: str, text: str) -> bytes:
         if not text:
@@ -103,6 +103,7 @@ class MessageStream(StreamTranslator):
     def _call(self, start: CallStart) -> bytes:
         begin = self._begin({"type": "tool_use", "id": start.id, "name": start.name, "input": {}})
         self._calls[start.position] = _Call(self._blocks - 1)
+        self._last_call = start.position
         return begin
 
     def _arguments(self, piece: CallArguments) -> bytes:
@@ -117,11 +118,11 @@ class MessageStream(StreamTranslator):
     def _begin(self, block: dict[str, Any]) -> bytes:
         """End what is whole, and begin another block."""
         ended = self._end_text()
-        for position, call in list(self._calls.items()):
-            if not call.takes_turns and call.is_whole():
-                del self._calls[position]
-                ended += _stop(call.index)
-            call.takes_turns = True
+        call = self._calls.get(self._last_call)
+        if call and call.is_whole():
+            del self._calls[self._last_call]
+            ended += _stop(call.index)
+        self._last_call = -1
         self._blocks += 1
         return ended + _event("content_block_start", index=self._blocks - 1, content_block=block)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Any
 
+from ...errors import AnswerNotUnderstood
 from ..chat_answer import ChatAnswer
 from ..dialect import Identity
 from ..json_text import dump, load
@@ -78,7 +79,10 @@ class Lines:
         line = {**self._head, **({"message": said} if self._is_chat else said), **ending}
         if logprobs:
             line["logprobs"] = logprobs
-        return dump(line) + b"\n"
+        try:
+            return dump(line) + b"\n"
+        except ValueError as wrong:
+            raise AnswerNotUnderstood(f"The worker's answer can't be translated: {wrong}.") from None
 
 
 def timestamp(created: int) -> str:

@@ -31,7 +31,7 @@ class _Calls:
 
     def take_last(self) -> list[dict[str, Any]]:
         """The call that began last, if it is whole and has arguments: else it may take turns with others, and has to wait."""
-        position = max(self._open, default=None)
+        position = next(reversed(self._open), None)
         if position is None or not self._open[position][1]:
             return []
         call, arguments = self._open[position]

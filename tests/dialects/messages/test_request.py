@@ -1,7 +1,8 @@
-"""What a request for Anthropic's Messages becomes, and what is refused by the name of its field."""
+"""What else a request for Anthropic's Messages says, and what is refused by the name of its field."""
 
 from __future__ import annotations
 
+import contextlib
 import json
 from typing import Any
 
@@ -11,196 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
-from vespa_client.dialects.messages import Messages
+from vespa_client.dialects.messages import Messages, count_tokens
 from vespa_client.errors import Untranslatable
 
-from .chat_backend import IDENTITY
-from .mutations import json_values, mutated
-
-HELLO = [{"role": "user", "content": "Hello!"}]
-PNG = "iVBORw0KGgo="
-WEATHER = {"name": "weather", "description": "The weather.", "input_schema": {"type": "object", "properties": {}}}
-WEATHER_FUNCTION = {
-    "type": "function",
-    "function": {"name": "weather", "description": "The weather.", "parameters": WEATHER["input_schema"]},
-}
-WEB_SEARCH = {"type": "web_search_20250305", "name": "web_search"}
-
-
-def translated(messages: list[dict[str, Any]] | None = None, *, drop: bool = False, **fields: Any) -> dict[str, Any]:
-    """The chat completions request for these messages."""
-    request = {"model": "m", "max_tokens": 100, "messages": HELLO if messages is None else messages, **fields}
-    return json.loads(Messages().translate(json.dumps(request).encode(), IDENTITY, drop_hosted_tools=drop).body)
-
-
-def chat_messages(*messages: dict[str, Any], **fields: Any) -> list[dict[str, Any]]:
-    return translated(list(messages), **fields)["messages"]
-
-
-def user(*blocks: dict[str, Any] | str) -> dict[str, Any]:
-    return {"role": "user", "content": [text(one) if isinstance(one, str) else one for one in blocks]}
-
-
-def assistant(*blocks: dict[str, Any] | str) -> dict[str, Any]:
-    return {**user(*blocks), "role": "assistant"}
-
-
-def text(text: str) -> dict[str, Any]:
-    return {"type": "text", "text": text}
-
-
-def use(id: str, name: str = "weather", **input: Any) -> dict[str, Any]:
-    return {"type": "tool_use", "id": id, "name": name, "input": input}
-
-
-def result(id: str, content: Any = None, **fields: Any) -> dict[str, Any]:
-    return {"type": "tool_result", "tool_use_id": id, "content": content, **fields}
-
-
-def image(data: str = PNG) -> dict[str, Any]:
-    return {"type": "image", "source": {"type": "base64", "media_type": "image/png", "data": data}}
-
-
-def image_part(url: str) -> dict[str, Any]:
-    return {"type": "image_url", "image_url": {"url": url}}
-
-
-def refusal(**request: Any) -> Untranslatable:
-    with pytest.raises(Untranslatable) as caught:
-        translated(**request)
-    return caught.value
-
-
-# Messages
-
-
-def test_a_question_is_a_question() -> None:
-    assert translated() == {"model": "m", "max_tokens": 100, "messages": HELLO}
-
-
-@pytest.mark.parametrize(
-    "system", ["Be brief.", [text("Be brief.")], [text("Be brief.") | {"cache_control": {"type": "ephemeral"}}]]
-)
-def test_a_system_prompt_is_the_first_message(system: Any) -> None:
-    assert translated(system=system)["messages"] == [{"role": "system", "content": "Be brief."}, *HELLO]
-
-
-def test_claude_codes_bookkeeping_is_no_instruction() -> None:
-    system = [text("x-anthropic-billing-header: cc_version=2; cch=123;"), text("One."), text("Two.")]
-    assert translated(system=system)["messages"][0] == {"role": "system", "content": "One.\n\nTwo."}
-    assert translated(system=system[:1])["messages"] == HELLO
-
-
-def test_a_system_message_at_the_beginning_joins_the_system_prompt() -> None:
-    said = chat_messages({"role": "system", "content": "Two."}, *HELLO, system="One.")
-    assert said == [{"role": "system", "content": "One.\n\nTwo."}, *HELLO]
-
-
-def test_a_system_message_in_mid_conversation_is_a_reminder() -> None:
-    said = chat_messages(user("Hello!"), {"role": "system", "content": [text("Be brief.")]}, user("And now?"))
-    reminder = "<system-reminder>\nBe brief.\n</system-reminder>"
-    assert said == [{"role": "user", "content": f"Hello!\n{reminder}\nAnd now?"}]
-
-
-def test_neighbours_of_one_side_become_one_message() -> None:
-    said = chat_messages(user("a"), user("b", "c"), assistant("d"), assistant("e"), user("f"))
-    assert said == [
-        {"role": "user", "content": "a\nb\nc"},
-        {"role": "assistant", "content": "d\ne"},
-        {"role": "user", "content": "f"},
-    ]
-
-
-def test_images_stay_in_their_place() -> None:
-    by_url = {"type": "image", "source": {"type": "url", "url": "https://example.com/a.png"}}
-    said = chat_messages(user("This", image(), "or that?", by_url))
-    assert said[0]["content"] == [
-        text("This"),
-        image_part(f"data:image/png;base64,{PNG}"),
-        text("or that?"),
-        image_part("https://example.com/a.png"),
-    ]
-
-
-def test_documents_of_text_are_text() -> None:
-    source = {"type": "text", "media_type": "text/plain", "data": "Once."}
-    plain = {"type": "document", "source": source, "title": "A tale", "context": "old"}
-    mixed = {"type": "document", "source": {"type": "content", "content": [text("Twice."), image()]}}
-    found = {"type": "search_result", "title": "A title", "source": "https://example.com", "content": [text("Found.")]}
-    assert chat_messages(user(plain, found))[0]["content"] == (
-        "<document>\ntitle: A tale\ncontext: old\nOnce.\n</document>\nA title\nhttps://example.com\nFound."
-    )
-    assert chat_messages(user(mixed))[0]["content"] == [
-        text("<document>"),
-        text("Twice."),
-        image_part(f"data:image/png;base64,{PNG}"),
-        text("</document>"),
-    ]
-
-
-def test_calls_and_results_keep_their_order() -> None:
-    said = chat_messages(
-        user("Compare."),
-        assistant("I look.", use("a", city="Ulm"), use("b", city="Köln")),
-        user("Go on.", result("a", "sunny"), result("b", [text("rain"), text("wind")])),
-        tools=[WEATHER],
-    )
-    assert said[1:] == [
-        {
-            "role": "assistant",
-            "content": "I look.",
-            "tool_calls": [
-                {"id": "a", "type": "function", "function": {"name": "weather", "arguments": '{"city":"Ulm"}'}},
-                {"id": "b", "type": "function", "function": {"name": "weather", "arguments": '{"city":"Köln"}'}},
-            ],
-        },
-        {"role": "tool", "tool_call_id": "a", "content": "sunny"},
-        {"role": "tool", "tool_call_id": "b", "content": "rain\nwind"},
-        {"role": "user", "content": "Go on."},
-    ]
-
-
-def test_a_call_without_a_word_has_no_content() -> None:
-    said = chat_messages(user("Go."), assistant(use("a")), user(result("a")))
-    assert said[1]["content"] is None
-    assert said[2] == {"role": "tool", "tool_call_id": "a", "content": ""}
-
-
-def test_a_failed_tool_says_so() -> None:
-    said = chat_messages(
-        user("Go."), assistant(use("a"), use("b")), user(result("a", "no disk", is_error=True), result("b", is_error=True))
-    )
-    assert [one["content"] for one in said[2:]] == ["The tool failed:\nno disk", "The tool failed."]
-
-
-def test_a_tools_images_follow_in_the_users_message() -> None:
-    reference = {"type": "tool_reference", "tool_name": "weather"}
-    said = chat_messages(user("Go."), assistant(use("a")), user(result("a", [text("shot"), image(), reference]), "Well?"))
-    assert said[2]["role"] == "tool"
-    assert said[2]["content"].startswith("shot\nThe tool weather is available.\n")
-    assert said[3]["role"] == "user"
-    assert said[3]["content"][1:] == [image_part(f"data:image/png;base64,{PNG}"), text("Well?")]
-    assert "a" in said[3]["content"][0]["text"]
-    assert len(said) == 4
-
-
-def test_thinking_goes_back_as_reasoning() -> None:
-    thinking = {"type": "thinking", "thinking": "Hm.", "signature": "s"}
-    redacted = {"type": "redacted_thinking", "data": "xyz"}
-    said = chat_messages(user("Go."), assistant(thinking, redacted, use("a")), user(result("a", "b")))
-    assert said[1]["reasoning_content"] == "Hm."
-    assert chat_messages(user("Go."), assistant(redacted), user("Now?"))[1] == {"role": "assistant", "content": ""}
-
-
-def test_an_answer_that_is_begun_is_to_be_continued() -> None:
-    begun = translated([*HELLO, assistant("The best answer is (")])
-    assert begun["messages"][-1] == {"role": "assistant", "content": "The best answer is ("}
-    assert (begun["continue_final_message"], begun["add_generation_prompt"]) == (True, False)
-    for last in (user("x"), assistant(use("a")), assistant("")):
-        assert "continue_final_message" not in translated([*HELLO, assistant("y"), user("z"), last])
-
-
-# Tools
+from ..chat_backend import IDENTITY
+from ..mutations import json_values, mutated
+from .asking import HELLO, WEATHER, WEATHER_FUNCTION, WEB_SEARCH, assistant, image, refusal, result, text, translated, use, user
 
 
 def test_tools_are_functions() -> None:
@@ -355,6 +172,9 @@ def test_what_concerns_anthropic_alone_is_without_effect() -> None:
         ({"stop_sequences": [1]}, "stop_sequences"),
         ({"stream": "yes"}, "stream"),
         ({"container": "c_1"}, "container"),
+        ({"compaction": {"type": "auto"}}, "compaction"),
+        ({"thread": {"type": "create"}}, "thread"),
+        ({"thread": {"type": "continue", "previous_message_id": "msg_1"}}, "thread"),
         ({"mcp_servers": [{"type": "url"}]}, "mcp_servers"),
         ({"tools": [{"input_schema": {}}]}, "tools[0].name"),
         ({"tools": [{"name": "x"}]}, "tools[0].input_schema"),
@@ -429,3 +249,16 @@ def test_any_request_is_translated_or_refused(request_: Any, drop: bool) -> None
 def test_any_json_is_translated_or_refused(value: Any) -> None:
     with pytest.raises(Untranslatable):
         Messages().translate(json.dumps(value).encode(), IDENTITY)
+
+
+@pytest.mark.parametrize("depth", [*range(850, 1010, 3), 100_000])
+@pytest.mark.parametrize("place", ["input", "schema"])
+def test_what_is_nested_deeply_is_translated_or_refused(depth: int, place: str) -> None:
+    deep = '{"x": ' + "[" * depth + "]" * depth + "}"
+    call = f'{{"role": "assistant", "content": [{{"type": "tool_use", "id": "a", "name": "b", "input": {deep}}}]}}'
+    tools = f'[{{"name": "b", "input_schema": {deep if place == "schema" else "{}"}}}]'
+    turns = f'{{"role": "user", "content": "x"}}{"," + call if place == "input" else ""}'
+    body = f'{{"model": "m", "messages": [{turns}], "tools": {tools}}}'.encode()
+    for translate in (lambda: Messages().translate(body, IDENTITY), lambda: count_tokens(body)):
+        with contextlib.suppress(Untranslatable):
+            translate()

@@ -16,8 +16,8 @@ from vespa_client.dialects.messages import Messages
 from vespa_client.dialects.messages.stream import MessageStream
 from vespa_client.errors import AnswerNotUnderstood
 
-from .chat_backend import IDENTITY, USAGE_CHUNK, call_chunk, chunk, events_of, stream_of
-from .mutations import mutated
+from ..chat_backend import IDENTITY, USAGE_CHUNK, call_chunk, chunk, events_of, stream_of
+from ..mutations import mutated
 
 EVENT: TypeAdapter[Any] = TypeAdapter(RawMessageStreamEvent)
 
@@ -126,7 +126,7 @@ def test_each_piece_is_told_by_its_event() -> None:
         {"type": "tool_use", "id": "b", "name": "time", "input": {"zone": 1}},
     ]
     assert events[0]["message"]["id"] == "msg_token"
-    assert events[0]["message"]["model"] == "backend-model"
+    assert events[0]["message"]["model"] == "m"
     assert events[-2]["delta"] == {"stop_reason": "tool_use", "stop_sequence": None}
     assert (events[-2]["usage"]["input_tokens"], events[-2]["usage"]["output_tokens"]) == (20, 7)
 

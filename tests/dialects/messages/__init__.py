@@ -1,0 +1,1 @@
+"""Tests of Anthropic Messages as a dialect."""
