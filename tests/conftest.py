@@ -14,19 +14,6 @@ import pytest
 from vespa_client import VastClient
 from vespa_client.sandbox import Sandbox
 
-SHORT = 0.2
-"""Seconds: long enough for loopback, short enough to wait for in vain."""
-LONG = 10.0
-"""Seconds: a bound on what happens at once unless something is wrong."""
-
-
-def wait_until(is_so: Callable[[], bool]) -> None:
-    """Look until it is so, for what tells nobody. Fails the test if it doesn't come to that."""
-    deadline = time.monotonic() + LONG
-    while not is_so():
-        assert time.monotonic() < deadline, "it didn't come to that"
-        time.sleep(0.005)
-
 
 @pytest.fixture(autouse=True)
 def own_home(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Path:

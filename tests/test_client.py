@@ -28,11 +28,11 @@ from vespa_client import (
     list_endpoints,
 )
 from vespa_client.sandbox import Sandbox
-from vespa_client.setting_keywords import SettingKeywords
-from vespa_client.settings import Settings, settings_table
+from vespa_client.settings.keywords import SettingKeywords
+from vespa_client.settings.table import Settings, settings_table
 
-from .conftest import LONG
-from .programs import environment, line_of, running
+from .support.programs import environment, line_of, running
+from .support.waiting import LONG
 
 StartProxy = Callable[..., VastClient]
 

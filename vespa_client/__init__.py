@@ -17,9 +17,10 @@ from .errors import (
 
 TYPE_CHECKING = False  # as type checkers read it, here and wherever --help looks: typing itself takes long to load
 if TYPE_CHECKING:
+    from .account.console import Endpoint
+    from .account.lookup import fetch_endpoint_key, list_endpoints
     from .async_client import AsyncVastClient
-    from .client import VastClient, fetch_endpoint_key, list_endpoints
-    from .console import Endpoint
+    from .client import VastClient
 
 __all__ = [
     "AsyncVastClient",
@@ -43,10 +44,10 @@ __version__ = "0.1.0"
 # Imported by whoever asks first: requests and asyncio take longer to load than --help takes to print.
 _LATER = {
     "AsyncVastClient": "async_client",
-    "Endpoint": "console",
+    "Endpoint": "account.console",
     "VastClient": "client",
-    "fetch_endpoint_key": "client",
-    "list_endpoints": "client",
+    "fetch_endpoint_key": "account.lookup",
+    "list_endpoints": "account.lookup",
 }
 
 

@@ -1,6 +1,6 @@
 """``python -m vespa_client``."""
 
-from .cli import main
+from .command.cli import main
 
 if __name__ == "__main__":
     raise SystemExit(main())

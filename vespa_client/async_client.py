@@ -12,7 +12,7 @@ from .client import VastClient
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
-    from .setting_keywords import SettingKeywords
+    from .settings.keywords import SettingKeywords
 
 __all__ = ["AsyncVastClient"]
 

@@ -4,35 +4,22 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import secrets
 import threading
-from collections.abc import Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from .addresses import is_loopback, leads_to_loopback
-from .autoscaler import Autoscaler
-from .console import Console, Endpoint, find_endpoint
-from .errors import ConfigurationError, ConsoleError
-from .exchange import Exchange
-from .heartbeat import Heartbeats
-from .keyring import Keyring
-from .log import log
-from .proxies import OutboundProxies
-from .redaction import redacted
-from .server import ProxyServer
-from .settings import NO_PROXY_KEY, Settings, replaced, resolve
-from .transport import TimeLimits, Transport
-from .trust import Trust
-from .warmup import Warmup
-from .worker import Workers
+from .assembly import assemble, settings_in_use
+from .errors import ConfigurationError
+from .journal.log import log
+from .server.proxy_server import ProxyServer
+from .settings.table import Settings, resolve
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
-    from .setting_keywords import SettingKeywords
+    from .settings.keywords import SettingKeywords
 
-__all__ = ["VastClient", "fetch_endpoint_key", "list_endpoints", "open_console", "settings_in_use"]
+__all__ = ["VastClient"]
 
 
 class VastClient:
@@ -122,8 +109,7 @@ class VastClient:
             if settings.debug:
                 resources.callback(log.setLevel, log.level)
                 log.setLevel(logging.DEBUG)
-            proxy_key = _proxy_key(settings)
-            server, warmup = _build(settings, proxy_key, resources)
+            server, warmup, proxy_key = assemble(settings, resources)
             try:
                 server.start()
                 warmup.start()
@@ -171,122 +157,6 @@ class VastClient:
 
     def __exit__(self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None) -> None:
         self.stop()
-
-
-def list_endpoints(
-    account_key: str | None = None,
-    *,
-    instance: str = "prod",
-    console_url: str | None = None,
-    ca_file: str | None = None,
-) -> list[Endpoint]:
-    """The endpoints of an account, in the console's order.
-
-    ``account_key`` comes from the environment or the key files where it isn't given. Raises
-    :class:`ConfigurationError`, :class:`AuthenticationError`, :class:`ConsoleError`, :class:`NetworkError`.
-    """
-    from .credentials import find_account
-
-    settings = resolve({"account_key": account_key, "instance": instance, "console_url": console_url, "ca_file": ca_file})
-    with open_console(settings) as console:
-        return find_account(settings, console)[1]
-
-
-def fetch_endpoint_key(
-    account_key: str | None = None,
-    endpoint_name: str | None = None,
-    instance: str = "prod",
-    *,
-    console_url: str | None = None,
-    ca_file: str | None = None,
-) -> str:
-    """The key of one endpoint of the account. Arguments and errors as in :func:`list_endpoints`, and
-    :class:`EndpointNotFound`, :class:`NoEndpoints`.
-    """
-    name = endpoint_name or resolve({}).endpoint
-    if name is None:
-        raise ConfigurationError("No endpoint was named.", hint="Give endpoint_name, or set VAST_ENDPOINT.")
-    endpoints = list_endpoints(account_key, instance=instance, console_url=console_url, ca_file=ca_file)
-    key = find_endpoint(endpoints, name).api_key
-    if key is None:
-        raise ConsoleError(f"The console has no key for the endpoint {name!r}.")
-    return key
-
-
-@contextlib.contextmanager
-def open_console(settings: Settings) -> Iterator[Console]:
-    """The console of these settings; its connections are closed at the end of the block."""
-    proxies = OutboundProxies()
-    console, transport, _ = _open_console(settings, proxies)
-    with contextlib.closing(transport), redacted([settings.api_key, settings.account_key, *proxies.passwords]):
-        yield console
-
-
-@contextlib.contextmanager
-def settings_in_use(settings: Settings) -> Iterator[Settings]:
-    """The settings; with ``sandbox``, a Vast.ai on loopback is up for as long as the block runs, and they point at it."""
-    if not settings.sandbox:
-        yield settings
-        return
-    from .sandbox import ENDPOINTS, Sandbox
-
-    names = list(dict.fromkeys([*filter(None, [settings.endpoint]), *ENDPOINTS]))
-    with Sandbox(settings.sandbox_backend, endpoints=names) as sandbox:
-        yield replaced(
-            settings,
-            console_url=sandbox.console_url,
-            autoscaler_url=sandbox.autoscaler_url,
-            account_key=sandbox.account_key,
-            api_key=None,
-            endpoint=settings.endpoint or sandbox.endpoints[0].name,
-        )
-
-
-def _open_console(settings: Settings, proxies: OutboundProxies) -> tuple[Console, Transport, Trust]:
-    trust = Trust(settings.console, lambda lifeline: console.root_certificate(lifeline), settings.ca_file)
-    transport = Transport(lambda: trust.public, proxies)
-    console = Console(settings.console, settings.instance, transport)
-    return console, transport, trust
-
-
-def _proxy_key(settings: Settings) -> str | None:
-    """The key to ask clients for: the one given, a new one where other machines could ask, or none."""
-    if settings.proxy_key is not None:
-        return None if settings.proxy_key.lower() == NO_PROXY_KEY else settings.proxy_key
-    return None if is_loopback(settings.host.strip("[]").lower()) else secrets.token_hex(24)
-
-
-def _build(settings: Settings, proxy_key: str | None, resources: contextlib.ExitStack) -> tuple[ProxyServer, Warmup]:
-    """The endpoint's parts, put together, and the server in front of them, which listens already.
-
-    ``resources`` closes what they hold, the server excepted.
-    """
-    assert settings.endpoint is not None
-    proxies = OutboundProxies()
-    console, transport, trust = _open_console(settings, proxies)
-    resources.callback(transport.close)
-    keys = [settings.api_key, settings.account_key, proxy_key, *proxies.passwords]
-    redaction = resources.enter_context(redacted(keys))
-    keyring = Keyring(settings, console, on_key=redaction.add)
-    keyring.key()
-    limits = TimeLimits(settings.connect_timeout, settings.timeout, settings.idle_timeout)
-    to_workers = Transport(lambda: trust.workers, proxies)
-    resources.callback(to_workers.close)
-    _warn_in_clear(settings)
-    workers = Workers(to_workers, trust, limits, settings.forward_header, require_tls=settings.require_tls)
-    autoscaler = Autoscaler(settings.autoscaler, settings.endpoint, keyring, transport)
-    heartbeats = Heartbeats(settings.heartbeat)
-    resources.callback(heartbeats.close)
-    server = ProxyServer(settings, Exchange(autoscaler, workers, heartbeats, settings), proxy_key)
-    warmup = Warmup(autoscaler, trust, expects_tls=settings.autoscaler.startswith("https:"))
-    resources.callback(warmup.close)
-    return server, warmup
-
-
-def _warn_in_clear(settings: Settings) -> None:
-    for name, url in (("console", settings.console), ("autoscaler", settings.autoscaler)):
-        if url.startswith("http:") and not leads_to_loopback(url):
-            log.warning("The %s %s has no TLS: keys cross the network to it in the clear.", name, url)
 
 
 def _address(host: str, port: int) -> str:

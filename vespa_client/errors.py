@@ -22,6 +22,7 @@ __all__ = [
     "ConsoleError",
     "EndpointNotFound",
     "EndpointStopped",
+    "FileTooLarge",
     "ForbiddenOrigin",
     "KeyFileUnusable",
     "MethodNotAllowed",
@@ -33,10 +34,12 @@ __all__ = [
     "ProxyKeyMissing",
     "ShuttingDown",
     "TooManyConnections",
+    "TooManyFiles",
     "TwoFactorRequired",
     "UnknownHost",
     "UnsupportedBody",
     "Untranslatable",
+    "UploadTooLarge",
     "VespaError",
     "WorkerAnswerBroken",
     "WorkerError",
@@ -190,6 +193,24 @@ class BodyTooLarge(BadRequest):
 
     status = 413
     code = "body_too_large"
+
+
+class UploadTooLarge(BodyTooLarge):
+    """The form with its files is larger than workers take."""
+
+    code = "upload_too_large"
+
+
+class FileTooLarge(BodyTooLarge):
+    """A file of the form is larger than workers take."""
+
+    code = "file_too_large"
+
+
+class TooManyFiles(BodyTooLarge):
+    """The form has more files than workers take."""
+
+    code = "too_many_files"
 
 
 class UnsupportedBody(BadRequest):

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 from typing import NoReturn
 
-from ..programs import ROOT
+from ..support.programs import ROOT
 from .benchmark import Benchmark, Target
 from .comparison import Comparison, Side
 from .figures import MEASURES

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from ..programs import ROOT
+from ..support.programs import ROOT
 from .certificate import make_certificate
 from .far import ROUND_TRIP, UNSEEN_WORKERS, Places
 from .figures import Measure

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..programs import ROOT
+from ..support.programs import ROOT
 from .measured import Failed
 
 __all__ = ["Helper", "Program", "clean_environment", "run_job"]

@@ -10,17 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from .access import Reason, head_reasons
-from .heads import (
-    Fields,
-    Incomplete,
-    Malformed,
-    head_end,
-    is_token,
-    members_of,
-    read_chunks,
-    read_lines,
-    values_of,
-)
+from .heads import Fields, Incomplete, Malformed, head_end, is_token, members_of, read_chunks, read_lines, values_of
 from .payload import body_reasons, read_payload
 from .targets import read_target
 

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
-from ..programs import environment
+from ..support.programs import environment
 
 __all__ = ["Footprint", "Proxy"]
 

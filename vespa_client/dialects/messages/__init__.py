@@ -1,8 +1,8 @@
 """Anthropic Messages: ``POST /v1/messages`` and what it is asked to count.
 
-``dialect`` is the file to open first. On the way there, ``request`` says what a request becomes, with ``conversation`` and
-``blocks`` for its turns and ``tools`` for its tools; on the way back, ``answer`` and ``stream`` say what a chat completion
-becomes, ``errors`` how it failed. ``estimate`` counts tokens without a model.
+Open :mod:`.dialect` first. On the way there, :mod:`.request` says what a request becomes, with :mod:`.conversation` and
+:mod:`.blocks` for its turns and :mod:`.tools` for its tools; on the way back, :mod:`.answer` and :mod:`.stream` say what a
+chat completion becomes, :mod:`.errors` how it failed. :mod:`.estimate` counts tokens without a model.
 """
 
 from __future__ import annotations

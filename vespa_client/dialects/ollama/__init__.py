@@ -1,7 +1,8 @@
 """Ollama's own API: ``POST /api/chat`` and ``/api/generate``, and what its clients ask before.
 
-``dialect`` is the file to open first. ``chat`` and ``generate`` say what a request becomes, with ``options`` for what they have
-alike; ``lines`` writes Ollama's objects, ``stream`` a stream of them, one a line; ``models`` answers who asks what there is.
+Open :mod:`.dialect` first. :mod:`.chat` and :mod:`.generate` say what a request becomes, with :mod:`.options` for what they
+have alike; :mod:`.lines` writes Ollama's objects, :mod:`.stream` a stream of them, one a line; :mod:`.models` answers who
+asks what there is.
 """
 
 from __future__ import annotations

@@ -1,0 +1,65 @@
+"""What clients are told of a worker that fails them: every wording for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..errors import AnswerTimeout, VespaError, WorkerAnswerBroken, WorkerError, WorkerFailed
+from ..outbound.failures import AnswerLate, CertificateRefused, TransportError
+
+__all__ = ["answered_after_a_heartbeat", "broke_off", "gave_no_reason", "none_reached", "was_lost"]
+
+_HINTS = {
+    401: "The worker refused the signature. If this goes on, check --autoscaler-url and --instance.",
+    404: "The worker has no such route. Which paths there are is decided by the worker's own configuration.",
+    405: "The worker has no such route for this method; the official worker knows POST alone.",
+    410: "The session is over.",
+    429: "The worker's queue is full. Try again in a moment, or let the endpoint have more workers.",
+    500: "The model server behind the worker failed. Its log on the worker says why.",
+}
+
+
+def was_lost(problem: TransportError, worker: str) -> VespaError:
+    """The worker took the request, and no answer came."""
+    message = f"The worker {worker} took the request, and then: {problem}."
+    if isinstance(problem, AnswerLate):
+        return AnswerTimeout(message, hint="Raise --timeout if your model needs longer for its first byte.", retried=True)
+    hint = "It may have run, so the proxy did not send it again. If it may run twice, send it again."
+    return WorkerAnswerBroken(message, hint=hint)
+
+
+def none_reached(failures: Sequence[str], last: TransportError, status: int) -> WorkerError:
+    """None of the workers tried took the request. ``failures`` says of each why, ``last`` is the last one's."""
+    hint = (
+        "The workers that the autoscaler named may just have gone; try again in a moment. If you are behind an "
+        "outbound proxy, it must let connections to high ports through, or be bypassed with NO_PROXY."
+    )
+    if isinstance(last, CertificateRefused):
+        hint = "If your company inspects TLS, give its root with --ca-file PATH. Nothing is sent to a worker unverified."
+    tries = "1 try" if len(failures) == 1 else f"{len(failures)} tries"
+    message = f"No worker could be reached in {tries}. " + "; ".join(failures) + "."
+    return WorkerError(message, hint=hint, status=status, retried=len(failures) > 1)
+
+
+def broke_off(problem: TransportError, worker: str) -> WorkerError:
+    """The answer ended before it was whole."""
+    message = f"The worker {worker} was lost inside its answer: {problem}."
+    if isinstance(problem, AnswerLate):
+        return AnswerTimeout(message, hint="Raise --idle-timeout if your model is silent for longer than that.")
+    return WorkerAnswerBroken(message)
+
+
+def gave_no_reason(status: int, *, retried: bool) -> WorkerError:
+    """An error of the worker's without a body."""
+    return WorkerFailed(f"The worker answered {status} without saying why.", hint=_hint(status), status=status, retried=retried)
+
+
+def answered_after_a_heartbeat(status: int, said: str, *, retried: bool) -> WorkerError:
+    """An error of the worker's, ``said`` its text, to a client that has been given an event stream's head already."""
+    if not said:
+        return gave_no_reason(status, retried=retried)
+    return WorkerFailed(f"The worker answered {status}: {said}", status=status, hint=_hint(status))
+
+
+def _hint(status: int) -> str:
+    return _HINTS.get(status, "The worker gave no reason. The worker's log may say more.")

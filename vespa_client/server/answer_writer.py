@@ -1,0 +1,227 @@
+"""An answer on the client's socket: framed once, and never made to look whole when it isn't."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import struct
+import sys
+import threading
+from http import HTTPStatus
+
+from urllib3.util.wait import wait_for_write
+
+from ..errors import VespaError
+from ..http1.chunks import encode_chunk, last_chunk
+from ..http1.fields import Fields, field_value
+from ..http1.forwarding import ERROR_HEADER
+from ..net.lifeline import ClientGone
+from ..net.timed_socket import TimedSocket
+
+__all__ = ["AnswerWriter"]
+
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_COMMENT = b":\n\n"
+_EVENT_ENDS = (b"\n\n", b"\r\r", b"\r\n\r\n")
+# A browser that shows an error as a page would ask for its icon, as a page of ours that may.
+_NO_PAGE = ("Content-Security-Policy", "default-src 'none'")
+_EVENT_STREAM: Fields = [("Content-Type", "text/event-stream"), ("Cache-Control", "no-cache")]
+# struct linger, "on" for 0 seconds.
+_RESET_ON_CLOSE = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
+_LARGE = 16 * 1024
+# What a worker said of its empty body doesn't hold for ours.
+_ABOUT_THE_BODY = ("content-type", "content-encoding", "content-language")
+
+
+class AnswerWriter:
+    """The answer to one request.
+
+    Its request's thread writes it; :meth:`probe` and :meth:`beat` are for other threads, and step back where that one is
+    writing. Methods that write raise :class:`ClientGone` if the client has hung up or stopped reading.
+    """
+
+    def __init__(self, sock: TimedSocket, method: str = "GET", minor: int = 1, *, closes: bool = False) -> None:
+        """``minor`` is the client's HTTP/1 minor version; ``closes`` whether its connection is to end with this answer."""
+        self._socket = sock
+        self.method = method
+        self._minor = minor
+        self.closes = closes
+        self.must_close = False
+        """Whether the connection can't go on after what was written."""
+        self.started = False
+        """Whether a head has gone: the answer's, or that of an event stream which a heartbeat has begun."""
+        self.resets = False
+        """Whether the connection is to end in a reset."""
+        self.added: Fields = []
+        """What goes with every answer to this request, the worker's and ours."""
+        self._writing = threading.Lock()  # guards the socket's sending half, and the fields below
+        self._chunked = False
+        self._has_body = True
+        self._until_close = False
+        self._event_stream = False
+        self._tail = b"\n\n"
+        self._ended = False
+
+    def send_continue(self) -> None:
+        """Tell a client that waits for leave to send its body to do so (RFC 9110, 10.1.1)."""
+        with self._writing:
+            self._send(_CONTINUE)
+
+    def begin(self, status: int, reason: str, fields: Fields, length: int | None, first: bytes = b"") -> None:
+        """Send the head, and the body's ``first`` bytes with it.
+
+        ``length`` is the body's length where it is known; else the body is chunked, or ends with the connection for an
+        HTTP/1.0 client (RFC 9112, 6.3 and 7).
+        """
+        with self._writing:
+            self._begin(status, reason, fields, length, first)
+
+    def write(self, data: bytes) -> None:
+        """Send the body's next bytes."""
+        if not self._has_body or not data:
+            return
+        with self._writing:
+            self._tail = data[-4:]
+            if not self._chunked:
+                self._send(data)
+            elif len(data) < _LARGE:
+                self._send(encode_chunk(data))
+            else:
+                # Not copied together with its frame.
+                self._send(b"%x\r\n" % len(data))
+                self._send(data)
+                self._send(b"\r\n")
+
+    def end(self) -> None:
+        """The body is complete."""
+        with self._writing:
+            self._ended = True
+            if self._chunked:
+                self._send(last_chunk)
+
+    def fail(self, problem: VespaError) -> None:
+        """Answer with an error of the proxy's own; where the answer has begun, have the client see that it breaks off.
+
+        On an event stream one last event says why, in the shape on which SDKs raise.
+        """
+        if not self.started:
+            self.error(problem)
+            return
+        if self._event_stream:
+            with contextlib.suppress(ClientGone):
+                self.write((b"" if self._tail.endswith(_EVENT_ENDS) else b"\n\n") + problem.event())
+        self.must_close = True
+        if self._until_close:
+            # An orderly close would be this body's end; a reset is not.
+            self.resets = True
+            self._socket.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+
+    def error(self, problem: VespaError) -> None:
+        """Answer with an error of the proxy's own."""
+        fields = [("Allow", ", ".join(problem.allow))] if problem.allow else []
+        if problem.status == 401:
+            fields.append(("WWW-Authenticate", "Bearer"))
+        self.begin_error(problem, problem.status, reason_of(problem.status), fields)
+
+    def begin_error(self, problem: VespaError, status: int, reason: str, fields: Fields) -> None:
+        """Our error body under a head that may be somebody else's."""
+        body = problem.body()
+        kept = [(name, value) for name, value in fields if name.lower() not in _ABOUT_THE_BODY]
+        own: Fields = [*kept, ("Content-Type", "application/json"), (ERROR_HEADER, problem.code), _NO_PAGE]
+        if problem.retry_after is not None:
+            own.append(("Retry-After", str(problem.retry_after)))
+        if problem.retried:
+            own.append(("x-should-retry", "false"))
+        self.begin(status, reason, own, len(body), b"" if self.method == "HEAD" else body)
+
+    def beat(self) -> None:
+        """A sign of life while the answer is still to come: a comment, under the head of an event stream."""
+        if not self._writing.acquire(blocking=False):
+            return
+        try:
+            if not self.started and self._minor >= 1:
+                if self._has_room():
+                    self._begin(200, "OK", _EVENT_STREAM, None, _COMMENT)
+            elif self._event_stream:
+                self._send_if_room(self._framed(_COMMENT))
+        except (ClientGone, OSError):
+            self.must_close = True
+        finally:
+            self._writing.release()
+
+    def probe(self) -> bool | None:
+        """Send what a client ignores and a machine whose client has gone answers with a reset.
+
+        Returns False where there is nothing harmless to send: with a head on its way, an answer holds the worker's bytes
+        alone, except for comments between the events of a stream. Returns None while something else is being sent, which
+        may have gone before the client did, and when all is sent.
+        """
+        if not self._writing.acquire(blocking=False):
+            return None
+        try:
+            if self._ended:
+                return None
+            if not self.started and self._minor >= 1:
+                self._send_if_room(_CONTINUE)
+            elif self._event_stream and self._tail.endswith(_EVENT_ENDS):
+                self._send_if_room(self._framed(_COMMENT))
+            else:
+                return False
+        except OSError:
+            return False
+        finally:
+            self._writing.release()
+        return True
+
+    def _begin(self, status: int, reason: str, fields: Fields, length: int | None, first: bytes) -> None:
+        self._has_body = self.method != "HEAD" and status not in (204, 304)
+        self._chunked = self._has_body and length is None and self._minor >= 1
+        self._until_close = self._has_body and length is None and not self._chunked
+        self._event_stream = (
+            self._has_body
+            and length is None
+            and field_value(fields, "content-type").lower().startswith("text/event-stream")
+            and not field_value(fields, "content-encoding")
+        )
+        if self._until_close:
+            self.must_close = True
+        lines = [f"HTTP/1.1 {status} {reason}"]
+        lines += [f"{name}: {value}" for name, value in (*fields, *self.added)]
+        if length is not None and status != 204:
+            lines.append(f"Content-Length: {length}")
+        if self._chunked:
+            lines.append("Transfer-Encoding: chunked")
+        if self.closes or self.must_close:
+            lines.append("Connection: close")
+        elif self._minor == 0:
+            lines.append("Connection: keep-alive")
+        head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+        self.started = True
+        self._send(head + self._framed(first))
+
+    def _framed(self, data: bytes) -> bytes:
+        if not data:
+            return b""
+        self._tail = data[-4:]
+        return encode_chunk(data) if self._chunked else data
+
+    def _send(self, data: bytes) -> None:
+        try:
+            self._socket.sendall(data)
+        except OSError as problem:
+            self.must_close = True
+            raise ClientGone from problem
+
+    def _send_if_room(self, data: bytes) -> None:
+        # One that takes none is probed by what fills it.
+        if self._has_room():
+            self._socket.sock.send(data)
+
+    def _has_room(self) -> bool:
+        """Whether a few bytes go at once: a socket that takes any takes these few whole."""
+        return bool(wait_for_write(self._socket.sock, 0))
+
+
+def reason_of(status: int) -> str:
+    """The standard words for a status."""
+    return HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else ""

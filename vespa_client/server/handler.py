@@ -1,0 +1,290 @@
+"""A client's connection: its requests, read one after the other, and the answer to each."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import socket
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler
+from typing import Any
+
+from ..errors import BadRequest, ShuttingDown, TooManyConnections, VespaError
+from ..http1.fields import Fields
+from ..http1.framing import NO_BODY, Framing, keeps_alive, request_framing
+from ..http1.heads import RequestHead, parse_request_head
+from ..http1.malformed import MessageError, RequestMalformed
+from ..journal.log import log
+from ..journal.record import Record
+from ..net.lifeline import ClientGone, Lifeline
+from ..net.socket_reader import SocketReader
+from ..net.timed_socket import TimedSocket
+from ..payload.worker_request import WorkerRequest
+from ..routing.served_endpoint import ServedEndpoint
+from ..settings.table import Settings
+from .access import Access
+from .answer_writer import AnswerWriter
+from .connections import Admission, Connections
+from .hangup import HangupWatcher, Watch
+from .heartbeats import Heartbeats
+from .relay import relay
+from .request_body import read_client_body
+from .request_head import METHODS, check_head
+
+__all__ = ["ProxyHandler", "Service"]
+
+# What a client still sends after an answer that came early is read for this long, so that it sees the answer, not a reset.
+_LINGER_SECONDS = 2.0
+_LINGER_BYTES = 16 * 2**20
+_LINGER_READ = 64 * 1024
+_RETRY_AFTER = 5
+
+
+@dataclass
+class Service:
+    """What all connections of one proxy share. ``numbers`` counts its requests; ``stopping`` says that it ends."""
+
+    settings: Settings
+    access: Access
+    endpoint: ServedEndpoint
+    watcher: HangupWatcher
+    heartbeats: Heartbeats
+    connections: Connections
+    numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+    stopping: bool = False
+
+
+class ProxyHandler(BaseHTTPRequestHandler):
+    """A connection, from its first request to its last, run by :meth:`BaseRequestHandler.__init__` in its own thread.
+
+    ``setup``, ``handle`` (the base class's loop over :meth:`handle_one_request`) and ``finish`` follow one another there. The
+    methods of :class:`.connections.Connection` are for any thread.
+    """
+
+    was_cut = False
+
+    def setup(self) -> None:
+        """Take the connection in. Nothing is asked of its socket yet, which may have gone."""
+        self._socket: socket.socket = self.request
+        self._service: Service = self.server.service  # type: ignore[attr-defined]
+        self._settings = self._service.settings
+        self._timed = TimedSocket(self._socket)
+        self._reader = SocketReader(self._timed, self._settings.client_idle_timeout)
+        self._watch: Watch | None = None
+        self._lifeline: Lifeline | None = None
+        self._is_busy = False
+        self._lingers = False
+        self._local_address = ""
+        self._admission = self._service.connections.enter(self)
+
+    def handle_one_request(self) -> None:
+        """Read one request and answer it; ``close_connection`` says whether it was the last one."""
+        self.close_connection = True
+        with contextlib.suppress(ClientGone, OSError):
+            if self._admission is Admission.TURNED_AWAY:
+                self._turn_away()
+            elif self._admission is Admission.SERVED and not self._service.stopping:
+                if self._watch is None:
+                    self._begin()
+                self._serve_one()
+                self.close_connection = self.close_connection or self._service.stopping
+
+    def finish(self) -> None:
+        """End the connection."""
+        try:
+            with contextlib.suppress(ClientGone, OSError):
+                if self._watch is not None:
+                    self._watch.close()
+                if self._lingers:
+                    self._linger()
+        finally:
+            self._service.connections.leave(self)
+
+    def close_if_idle(self) -> None:
+        """See :class:`.connections.Connection`."""
+        if not self._is_busy:
+            self._hang_up()
+
+    def cut(self) -> None:
+        """See :class:`.connections.Connection`."""
+        lifeline = self._lifeline
+        if lifeline is not None:
+            lifeline.cut()
+        self._hang_up()
+
+    def abandon(self) -> None:
+        """See :class:`.connections.Connection`."""
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)
+
+    def _hang_up(self) -> None:
+        # The receiving half alone: an answer that is being written may still say that it breaks off.
+        with contextlib.suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RD)
+
+    def _begin(self) -> None:
+        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._timed.limit_writes(self._settings.idle_timeout)
+        self._local_address = self._socket.getsockname()[0]
+        self._watch = self._service.watcher.watch(self._socket)
+
+    def _turn_away(self) -> None:
+        """Answer that there are too many connections."""
+        problem: VespaError = TooManyConnections(
+            f"More than {self._settings.max_connections} connections are open.",
+            hint="Close some, or raise --max-connections.",
+            retry_after=_RETRY_AFTER,
+        )
+        with contextlib.suppress(MessageError):
+            self._timed.limit_writes(_LINGER_SECONDS)
+            self._local_address = self._socket.getsockname()[0]
+            self._reader.limit(_LINGER_SECONDS)
+            block = self._reader.read_head(_LINGER_SECONDS)
+            if block is None:
+                return
+            head = parse_request_head(block)
+            writer = AnswerWriter(self._timed, head.method, head.minor, closes=True)
+            try:
+                self._admit(head, writer)
+            except VespaError as unwelcome:
+                problem = unwelcome
+            writer.error(problem)
+            self._lingers = True
+
+    def _serve_one(self) -> None:
+        block: bytes | None = None
+        try:
+            self._reader.limit(self._settings.client_idle_timeout)
+            block = self._reader.read_head(self._settings.head_timeout)
+            if block is None:
+                return
+            self._is_busy = True
+            head = parse_request_head(block)
+            framing = request_framing(head)
+        except TimeoutError:
+            if self._reader.buffered:
+                late = RequestMalformed(f"the head was not complete within {self._settings.head_timeout:g} s", 408)
+                self._refuse(late, self._reader.buffered)
+            return
+        except MessageError as malformed:
+            self._refuse(malformed, block or self._reader.buffered)
+            return
+        record = Record(next(self._service.numbers), head.method, head.target.partition("?")[0])
+        self.close_connection = not keeps_alive(head.minor, head.fields) or self._service.stopping
+        writer = AnswerWriter(self._timed, head.method, head.minor, closes=self.close_connection)
+        try:
+            self._answer(head, framing, writer, record)
+        finally:
+            self._is_busy = False
+            log.info(record.line())
+        self.close_connection = self.close_connection or writer.must_close
+        self._lingers = self.close_connection and not writer.resets
+
+    def _refuse(self, malformed: MessageError, beginning: bytes) -> None:
+        log.info("A request was refused: %s", malformed.sentence)
+        # No answer to HEAD has a body, however little else of the request is understood (RFC 9110, 9.3.2).
+        method = "HEAD" if beginning.startswith(b"HEAD ") else "GET"
+        fields: Fields = malformed.fields if isinstance(malformed, RequestMalformed) else []
+        writer = AnswerWriter(self._timed, method, closes=True)
+        writer.added = self._service.access.answer_fields(fields)
+        writer.error(BadRequest(malformed.sentence, status=malformed.status))
+        self._lingers = True
+
+    def _answer(self, head: RequestHead, framing: Framing, writer: AnswerWriter, record: Record) -> None:
+        body_is_read = framing == NO_BODY
+        try:
+            access = self._service.access
+            self._admit(head, writer)
+            preflight = access.preflight(head)
+            if preflight is not None:
+                if not body_is_read:
+                    self._close_after(writer)
+                record.begin(204)
+                writer.begin(204, "No Content", preflight, None)
+                return
+            head = access.without_key(head)
+            cost = check_head(head, framing, self._settings.max_body)
+            if self._service.stopping:
+                raise ShuttingDown("The proxy is stopping.", retry_after=_RETRY_AFTER)
+            body = read_client_body(head, framing, self._reader, self._settings, writer.send_continue)
+            body_is_read = True
+            record.request_bytes = len(body)
+            if head.method == "OPTIONS":
+                record.begin(204)
+                writer.begin(204, "No Content", [("Allow", ", ".join(METHODS))], None)
+                return
+            self._carry_out(WorkerRequest.read(head, cost, body), writer, record)
+        except ClientGone:
+            record.outcome = "left"
+            self.was_cut = self._service.stopping
+            raise
+        except VespaError as problem:
+            self._fail(problem, writer, record, body_is_read=body_is_read)
+        except Exception:  # noqa: BLE001 - a mistake of ours costs one request, not the connection's thread
+            log.exception("%s failed inside the proxy; please report this.", record.name)
+            inside = VespaError("The proxy itself failed.", hint="Its log says where; please report it.")
+            self._fail(inside, writer, record, body_is_read=body_is_read)
+
+    def _admit(self, head: RequestHead, writer: AnswerWriter) -> None:
+        """See who asks. The connection of somebody who may not ask ends with the answer."""
+        access = self._service.access
+        writer.added = access.answer_fields(head.fields)
+        try:
+            access.check(head, self._local_address)
+        except MessageError as malformed:
+            self._close_after(writer)
+            raise BadRequest(malformed.sentence, status=malformed.status) from None
+        except VespaError:
+            self._close_after(writer)
+            raise
+
+    def _close_after(self, writer: AnswerWriter) -> None:
+        self.close_connection = writer.closes = True
+
+    def _fail(self, problem: VespaError, writer: AnswerWriter, record: Record, *, body_is_read: bool) -> None:
+        detail = f"{problem.code}: {problem.message}"
+        if writer.started:
+            record.break_off(detail)
+        else:
+            record.refuse(problem.status, detail)
+        if not body_is_read or self._service.stopping:
+            self._close_after(writer)
+        writer.fail(problem)
+
+    def _carry_out(self, request: WorkerRequest, writer: AnswerWriter, record: Record) -> None:
+        """Have a worker answer the request, and the client given that answer."""
+        assert self._watch is not None
+        service = self._service
+        self._timed.limit_writes(self._settings.idle_timeout)
+        self._lifeline = lifeline = Lifeline()
+        try:
+            self._watch.begin(lifeline, writer.probe)
+            with service.heartbeats.beating(writer) if request.streams else contextlib.nullcontext():
+                answer = service.endpoint.answer(request, record, lifeline)
+            relay(answer, writer, record, lifeline)
+        except ClientGone:
+            if not service.stopping:
+                raise
+            self.was_cut = True
+            raise ShuttingDown("The proxy was stopped before the answer was complete.", retry_after=_RETRY_AFTER) from None
+        finally:
+            self._watch.end()
+            self._lifeline = None
+
+    def _linger(self) -> None:
+        """Read what the client still sends: closing on unread bytes resets the connection, and the answer with it."""
+        if not self._service.connections.may_linger(self):
+            return
+        deadline, taken = time.monotonic() + _LINGER_SECONDS, 0
+        self._socket.shutdown(socket.SHUT_WR)
+        while taken < _LINGER_BYTES and (left := deadline - time.monotonic()) > 0:
+            self._timed.limit_reads(left)
+            data = self._timed.recv(_LINGER_READ)
+            if not data:
+                return
+            taken += len(data)
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nothing: each request has its line from its :class:`Record`."""
