@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 
 from tests.dialects.backends import LLAMA_CPP, SGLANG, VLLM, Habit, answers, call, cut, cuts, habits, joined, letters
-from tests.dialects.response_events import check_response, check_stream, events_of
+from tests.dialects.responses.checks import check_response, check_stream, events_of
 from vespa_client.dialects import Identity, StreamTranslator, Translation
 from vespa_client.dialects.chat_answer import CallArguments, CallStart, Piece, Reasoning, Refusal, Text
 from vespa_client.dialects.responses import Responses
@@ -355,3 +356,31 @@ def test_a_response_repeats_its_request() -> None:
     assert (response["instructions"], response["user"], response["prompt_cache_key"]) == ("Be brief.", "u", "k")
     assert response["max_output_tokens"] == 99
     assert response["parallel_tool_calls"] is False
+
+
+def test_an_event_costs_the_same_however_many_came_before() -> None:
+    stream = translation().stream()
+    event = VLLM.write([Text("token")]).split(b"\n\n")[1] + b"\n\n"
+
+    def cost() -> float:
+        began = time.process_time()
+        for _ in range(10_000):
+            stream.feed(event)
+        return time.process_time() - began
+
+    first = cost()
+    for _ in range(3):
+        last = cost()
+    assert last < 3 * first
+
+
+def test_an_event_in_many_pieces_costs_what_its_length_does() -> None:
+    def cost(size: int) -> float:
+        stream = translation().stream()
+        event = VLLM.write([Text("x" * size)])
+        began = time.process_time()
+        for place in range(0, len(event), 64):
+            stream.feed(event[place : place + 64])
+        return time.process_time() - began
+
+    assert cost(1_600_000) < 3 * 8 * cost(200_000)

@@ -9,14 +9,13 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.dialects.backends import cut, cuts
+from tests.dialects.chat_backend import USAGE_CHUNK, call_chunk, chunk, completion, stream_of
+from tests.dialects.mutations import mutated
+from tests.dialects.responses.checks import check_stream, events_of
 from vespa_client.dialects import Identity, Translation
 from vespa_client.dialects.responses import Responses
 from vespa_client.errors import AnswerNotUnderstood, Untranslatable
-
-from .backends import cut, cuts
-from .chat_backend import USAGE_CHUNK, call_chunk, chunk, completion, stream_of
-from .mutations import mutated
-from .response_events import check_stream, events_of
 
 often = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
