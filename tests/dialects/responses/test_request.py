@@ -279,6 +279,32 @@ def test_a_request_that_is_nested_too_deeply_is_refused() -> None:
         assert asked.stream().fail(500, "", "no").endswith(b"\n\n")
 
 
+@pytest.mark.parametrize("depth", [100, 500, 900, 960, 980, 990, 2000])
+def test_a_turn_that_is_nested_too_deeply_is_refused_or_translated(depth: int) -> None:
+    nested = '{"a":' * depth + "1" + "}" * depth
+    for item in (
+        f'{{"type":"shell_call","call_id":"a","action":{{"commands":["ls"],"x":{nested}}}}}',
+        f'{{"type":"shell_call_output","call_id":"a","output":[{nested}]}}',
+    ):
+        body = f'{{"input":[{item}]}}'.encode()
+        try:
+            json.loads(Responses().translate(body, Identity("tok", 1)).body)
+        except Untranslatable as refusal:
+            assert depth >= 900
+            assert "nested too deeply" in refusal.message
+
+
+@pytest.mark.parametrize(("effort", "sent"), [("minimal", "low"), ("low", "low"), ("medium", "medium"), ("xhigh", "high")])
+def test_efforts_are_those_that_model_servers_know(effort: str, sent: str) -> None:
+    assert chat(reasoning={"effort": effort})["reasoning_effort"] == sent
+
+
+def test_no_effort_is_no_thinking() -> None:
+    body = chat(reasoning={"effort": "none"})
+    assert "reasoning_effort" not in body
+    assert body["chat_template_kwargs"]["enable_thinking"] is False
+
+
 def test_tool_choices_are_carried_over() -> None:
     custom = {"type": "custom", "name": "c"}
     named = {"type": "function", "function": {"name": "c"}}

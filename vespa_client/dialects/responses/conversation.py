@@ -6,6 +6,7 @@ from base64 import b64decode, b64encode
 from binascii import Error as NotBase64
 from typing import Any
 
+from ...errors import Untranslatable
 from ..chat_request import ChatRequest, image_part, text_part
 from ..json_text import dump
 from ..request_fields import Fields
@@ -80,7 +81,10 @@ class Conversation:
             if item.any("type") in _TOOL_CARRIERS:
                 self._toolbox.add(item.objects("tools"))
         for item in items:
-            self._read(item)
+            try:
+                self._read(item)
+            except ValueError as wrong:
+                raise Untranslatable(f"{item.path} can't be translated: {wrong}.", param=item.path) from None
 
     def _read(self, item: Fields) -> None:
         kind = item.text("type") or "message"

@@ -113,8 +113,7 @@ def read(body: bytes | bytearray, *, drop_hosted: bool) -> Asked:
     _put_tools(chat, request, toolbox)
     _put_text(chat, request)
     if reasoning:
-        effort = reasoning.text("effort")
-        chat.put("reasoning_effort", _EFFORTS.get(effort, effort) if effort else None)
+        _put_effort(chat, reasoning.text("effort"))
     if wants_logprobs:
         chat.put("logprobs", True)
         chat.put("top_logprobs", top_logprobs)
@@ -146,6 +145,13 @@ def _put_what_chat_knows(chat: ChatRequest, request: Fields) -> None:
     for name, value in request.members.items():
         if name not in known:
             chat.put(name, value)
+
+
+def _put_effort(chat: ChatRequest, effort: str | None) -> None:
+    if effort == "none":
+        chat.forbid_thinking()
+    elif effort:
+        chat.put("reasoning_effort", _EFFORTS.get(effort, effort))
 
 
 def _put_tools(chat: ChatRequest, request: Fields, toolbox: Toolbox) -> None:
