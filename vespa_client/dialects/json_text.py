@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 from math import isfinite
 from typing import Any, NoReturn
 
-__all__ = ["dump", "load"]
+__all__ = ["dump", "is_deeper", "load"]
 
 
 def _finite(text: str) -> float:
@@ -45,3 +46,19 @@ def dump(value: object) -> bytes:
         return text.encode()
     except UnicodeEncodeError:  # half a surrogate pair: JSON can say it by an escape alone
         return _encode_ascii(value).encode()
+
+
+def is_deeper(value: object, depth: int) -> bool:
+    """Whether a JSON value has lists and objects in more than ``depth`` levels."""
+    level = [value]
+    for _ in range(depth):
+        level = [inner for one in level for inner in _inside(one)]
+        if not level:
+            return False
+    return any(isinstance(one, dict | list) for one in level)
+
+
+def _inside(value: object) -> Iterable[object]:
+    if isinstance(value, dict):
+        return value.values()
+    return value if isinstance(value, list) else ()

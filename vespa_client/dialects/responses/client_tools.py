@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from ..json_text import dump
+from ..json_text import dump, is_deeper
 from ..request_fields import Fields
 
 __all__ = ["CLIENT_TOOLS", "ClientTool", "Wanted"]
 
 Wanted = dict[str, Any]
+
+# What is nested further than any tool takes might be too deep to be said again within a response.
+_DEEPEST = 64
 
 
 class ClientTool(NamedTuple):
@@ -38,14 +41,17 @@ class ClientTool(NamedTuple):
 
     def item(self, arguments: Any) -> Wanted | None:
         """What the item that calls the tool says of the arguments; None where the model got them wrong."""
-        if not isinstance(arguments, dict):
+        if not isinstance(arguments, dict) or is_deeper(arguments, _DEEPEST):
             return None
         if any(not isinstance(arguments.get(name), kind) for name, kind in self.needed.items()):
             return None
         return {**self.fixed, self.member: {**self.fixed_in_member, **arguments}}
 
     def arguments(self, item: Fields) -> str:
-        """The JSON text of the arguments that an item of an earlier turn called the tool with."""
+        """The JSON text of the arguments that an item of an earlier turn called the tool with.
+
+        Raises ValueError where they are nested too deeply.
+        """
         said = item.any(self.member)
         if isinstance(said, dict):
             said = {name: value for name, value in said.items() if name not in self.fixed_in_member and value is not None}

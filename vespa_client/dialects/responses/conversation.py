@@ -6,13 +6,17 @@ from base64 import b64decode, b64encode
 from binascii import Error as NotBase64
 from typing import Any
 
+from ...errors import Untranslatable
 from ..chat_request import ChatRequest, image_part, text_part
 from ..json_text import dump
 from ..request_fields import Fields
 from .client_tools import CLIENT_TOOLS
 from .toolbox import Tool, Toolbox
 
-__all__ = ["Conversation", "seal"]
+__all__ = ["REASONING_ID", "Conversation", "seal"]
+
+REASONING_ID = "rs_"
+"""What the ids of reasoning items begin with, here as at OpenAI."""
 
 _SEAL = "vespa:"
 _CALLS = {tool.call_type: tool for tool in CLIENT_TOOLS.values()}
@@ -34,7 +38,10 @@ _HOSTED_ITEMS = frozenset(
         "web_search_call",
     }
 )
-_HINT_NO_STORE = "Nothing is stored: send the whole conversation in input."
+_HINT_NO_STORE = (
+    "Nothing is stored: send the whole conversation in input. "
+    "The Vercel AI SDK does so with providerOptions: {openai: {store: false}}."
+)
 
 
 def seal(reasoning: str) -> str:
@@ -74,7 +81,10 @@ class Conversation:
             if item.any("type") in _TOOL_CARRIERS:
                 self._toolbox.add(item.objects("tools"))
         for item in items:
-            self._read(item)
+            try:
+                self._read(item)
+            except ValueError as wrong:
+                raise Untranslatable(f"{item.path} can't be translated: {wrong}.", param=item.path) from None
 
     def _read(self, item: Fields) -> None:
         kind = item.text("type") or "message"
@@ -88,7 +98,9 @@ class Conversation:
                     "Leave it out, or have it left out by the proxy with --drop-hosted-tools.",
                 )
         elif kind == "item_reference":
-            raise item.refused("type", "is 'item_reference', and there is nothing to refer to.", _HINT_NO_STORE)
+            # The Vercel AI SDK refers to what the model thought a step ago: no model needs to be told that again.
+            if not item.needed_text("id").startswith(REASONING_ID):
+                raise item.refused("type", "is 'item_reference', and there is no store to find the item in.", _HINT_NO_STORE)
         elif kind == "additional_tools":
             pass
         elif (read := _READERS.get(kind)) is not None:

@@ -88,13 +88,16 @@ def read(body: bytes | bytearray, *, drop_hosted: bool) -> Asked:
             raise request.refused(name, why, hint)
     include = request.texts("include")
     reasoning = request.object("reasoning")
+    is_of_codex = _is_of_codex(request)
+    drop_hosted = drop_hosted or is_of_codex
     chat, toolbox = ChatRequest(), Toolbox(drop_hosted=drop_hosted)
     toolbox.add(request.objects("tools"))
     instructions = request.text("instructions")
     if instructions:
         chat.add_system(instructions)
     Conversation(chat, toolbox, drop_hosted=drop_hosted).read(request)
-    toolbox.check()
+    if not is_of_codex:
+        toolbox.check()
     streams = bool(request.flag("stream"))
     top_logprobs = request.integer("top_logprobs") or 0
     wants_logprobs = top_logprobs > 0 or "message.output_text.logprobs" in include
@@ -110,8 +113,7 @@ def read(body: bytes | bytearray, *, drop_hosted: bool) -> Asked:
     _put_tools(chat, request, toolbox)
     _put_text(chat, request)
     if reasoning:
-        effort = reasoning.text("effort")
-        chat.put("reasoning_effort", _EFFORTS.get(effort, effort) if effort else None)
+        _put_effort(chat, reasoning.text("effort"))
     if wants_logprobs:
         chat.put("logprobs", True)
         chat.put("top_logprobs", top_logprobs)
@@ -131,12 +133,25 @@ def read(body: bytes | bytearray, *, drop_hosted: bool) -> Asked:
     )
 
 
+def _is_of_codex(request: Fields) -> bool:
+    """Whether Codex asks, which puts a web search into every request, whatever its user wants and its model's server has."""
+    told = request.any("client_metadata")
+    return isinstance(told, dict) and any(name.startswith("x-codex-") for name in told)
+
+
 def _put_what_chat_knows(chat: ChatRequest, request: Fields) -> None:
     """What Responses has no word for, and SDKs send all the same if they are told to: ``stop``, ``seed``, ``top_k`` …"""
     known = _READ_HERE | _WITHOUT_EFFECT | _OF_CHAT | _REFUSED.keys()
     for name, value in request.members.items():
         if name not in known:
             chat.put(name, value)
+
+
+def _put_effort(chat: ChatRequest, effort: str | None) -> None:
+    if effort == "none":
+        chat.forbid_thinking()
+    elif effort:
+        chat.put("reasoning_effort", _EFFORTS.get(effort, effort))
 
 
 def _put_tools(chat: ChatRequest, request: Fields, toolbox: Toolbox) -> None:

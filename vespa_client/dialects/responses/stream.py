@@ -9,6 +9,7 @@ from ..chat_error import CONTEXT_LENGTH, Failure
 from ..dialect import Identity, StreamTranslator
 from ..events import encode_event
 from ..json_text import dump
+from .conversation import REASONING_ID
 from .items import Call, Events, Item, Message, ReasoningItem, make_call
 from .logprobs import read_logprobs
 from .request import Asked
@@ -107,7 +108,7 @@ class ResponseStream(StreamTranslator):
             return self._open, []
         events = self._close_open()
         self._open = ReasoningItem(
-            f"rs_{self._token()}",
+            f"{REASONING_ID}{self._token()}",
             as_summary=self._asked.wants_summary,
             is_sealed=self._asked.wants_encrypted,
         )

@@ -73,8 +73,6 @@ class Toolbox:
             pass  # what the service would have found is here already: deferred tools are given like all others
         elif kind in CLIENT_TOOLS and _runs_at_client(tool):
             self._keep(Tool(kind, kind), CLIENT_TOOLS[kind].function(tool))
-        elif tool.any("external_web_access") is False:
-            pass  # Codex's default: to look things up in what was stored before, where that can be had
         elif self._drop_hosted:
             self._dropped = self._dropped or tool
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 
 from tests.dialects.backends import LLAMA_CPP, SGLANG, VLLM, Habit, answers, call, cut, cuts, habits, joined, letters
-from tests.dialects.response_events import check_response, check_stream, events_of
+from tests.dialects.responses.checks import check_response, check_stream, events_of
 from vespa_client.dialects import Identity, StreamTranslator, Translation
 from vespa_client.dialects.chat_answer import CallArguments, CallStart, Piece, Reasoning, Refusal, Text
 from vespa_client.dialects.responses import Responses
@@ -259,6 +260,35 @@ def test_a_call_that_the_model_got_wrong_fails_where_there_is_no_item_for_it() -
     assert events[-1]["type"] == "response.failed"
 
 
+def test_a_call_that_is_nested_too_deeply_fails() -> None:
+    for depth in (70, 500, 900, 960, 980, 990, 2000):
+        arguments = '{"query":' + '{"a":' * depth + "1" + "}" * depth + "}"
+        stream = translation().stream()
+        with pytest.raises(AnswerNotUnderstood, match="called tool_search") as wrong:
+            stream.feed(VLLM.write([CallStart(0, "a", "tool_search"), CallArguments(0, arguments)]))
+        events = check_stream(wrong.value.translated + stream.fail(502, "x", wrong.value.message))
+        assert output(events) == []
+
+
+@some
+@given(answers())
+def test_what_was_said_is_said_again_in_the_next_turn(pieces: list[Piece]) -> None:
+    asked = translation(include=["reasoning.encrypted_content"])
+    events = check_stream(run(asked.stream(), [VLLM.write(pieces)]))
+    question = {"role": "user", "content": "hi"}
+    said_again = json.loads(translation(input=[question, *output(events)]).body)["messages"][1:]
+    assert len(said_again) == 1
+    message = said_again[0]
+    expected = joined(pieces)
+    texts = [piece.text for piece in expected if isinstance(piece, Text | Refusal)]
+    assert (message["content"] or "") == "\n".join(texts)
+    assert message.get("reasoning_content", "") == "".join(piece.text for piece in expected if isinstance(piece, Reasoning))
+    calls = [(call["id"], call["function"]["name"]) for call in message.get("tool_calls", [])]
+    assert calls == [(piece.id, piece.name) for piece in expected if isinstance(piece, CallStart)]
+    arguments = [json.loads(call["function"]["arguments"]) for call in message.get("tool_calls", [])]
+    assert arguments == [json.loads(piece.arguments) for piece in expected if isinstance(piece, CallArguments)]
+
+
 def test_logprobs_are_told_where_they_were_asked_for() -> None:
     logprob = {"token": "hi", "bytes": [104, 105], "logprob": -0.5, "top_logprobs": [{"token": "hi", "logprob": -0.5}, "odd"]}
     chunk = {
@@ -355,3 +385,31 @@ def test_a_response_repeats_its_request() -> None:
     assert (response["instructions"], response["user"], response["prompt_cache_key"]) == ("Be brief.", "u", "k")
     assert response["max_output_tokens"] == 99
     assert response["parallel_tool_calls"] is False
+
+
+def test_an_event_costs_the_same_however_many_came_before() -> None:
+    stream = translation().stream()
+    event = VLLM.write([Text("token")]).split(b"\n\n")[1] + b"\n\n"
+
+    def cost() -> float:
+        began = time.process_time()
+        for _ in range(10_000):
+            stream.feed(event)
+        return time.process_time() - began
+
+    first = cost()
+    for _ in range(3):
+        last = cost()
+    assert last < 3 * first
+
+
+def test_an_event_in_many_pieces_costs_what_its_length_does() -> None:
+    def cost(size: int) -> float:
+        stream = translation().stream()
+        event = VLLM.write([Text("x" * size)])
+        began = time.process_time()
+        for place in range(0, len(event), 64):
+            stream.feed(event[place : place + 64])
+        return time.process_time() - began
+
+    assert cost(1_600_000) < 3 * 8 * cost(200_000)

@@ -9,16 +9,15 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests.dialects.backends import cut, cuts
+from tests.dialects.chat_backend import USAGE_CHUNK, call_chunk, chunk, completion, stream_of
+from tests.dialects.mutations import mutated
+from tests.dialects.responses.checks import check_stream, events_of
 from vespa_client.dialects import Identity, Translation
 from vespa_client.dialects.responses import Responses
 from vespa_client.errors import AnswerNotUnderstood, Untranslatable
 
-from .backends import cut, cuts
-from .chat_backend import USAGE_CHUNK, call_chunk, chunk, completion, stream_of
-from .mutations import mutated
-from .response_events import check_stream, events_of
-
-often = settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+often = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 REQUEST: dict[str, Any] = {
     "model": "m",
@@ -45,8 +44,9 @@ REQUEST: dict[str, Any] = {
         {"type": "custom", "name": "patch", "format": {"type": "grammar", "syntax": "lark", "definition": "x"}},
         {"type": "namespace", "name": "n", "description": "", "tools": [{"type": "function", "name": "f"}]},
         {"type": "shell", "environment": {"type": "local"}},
-        {"type": "web_search", "external_web_access": False},
+        {"type": "web_search"},
     ],
+    "client_metadata": {"x-codex-turn-metadata": "{}"},
     "tool_choice": {"type": "allowed_tools", "mode": "auto", "tools": [{"type": "function", "name": "f"}]},
     "reasoning": {"effort": "low", "summary": "auto"},
     "include": ["reasoning.encrypted_content", "message.output_text.logprobs"],

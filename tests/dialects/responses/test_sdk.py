@@ -14,9 +14,8 @@ from langchain_openai import ChatOpenAI
 from openai.types.responses import FunctionToolParam
 from pydantic import BaseModel, SecretStr
 
+from tests.dialects.chat_backend import USAGE_CHUNK, Backend, call_chunk, chunk, completion, events_of, translating
 from vespa_client.dialects.responses import Responses
-
-from .chat_backend import USAGE_CHUNK, Backend, call_chunk, chunk, completion, events_of, translating
 
 TOOL: FunctionToolParam = {
     "type": "function",

@@ -167,7 +167,7 @@ def test_what_codex_sends_by_default_is_carried_over() -> None:
             {"type": "function", "name": "exec_command", "strict": False, "parameters": {"type": "object", "properties": {}}},
             {"type": "custom", "name": "apply_patch", "description": "P.", "format": {"type": "grammar"} | GRAMMAR},
             {"type": "namespace", "name": "functions", "description": "", "tools": [{**FUNCTION, "name": "plain"}]},
-            {"type": "web_search", "external_web_access": False, "search_context_size": "low"},
+            {"type": "web_search", "external_web_access": True},
             {"type": "local_shell"},
         ],
         tool_choice="auto",
@@ -178,7 +178,7 @@ def test_what_codex_sends_by_default_is_carried_over() -> None:
         include=["reasoning.encrypted_content"],
         prompt_cache_key="k",
         text={"verbosity": "low"},
-        client_metadata={"x-codex-installation-id": "i"},
+        client_metadata={"x-codex-turn-metadata": "{}"},
     )
     assert [tool["function"]["name"] for tool in body["tools"]] == ["exec_command", "apply_patch", "plain", "local_shell"]
     assert GRAMMAR["definition"] in body["tools"][1]["function"]["description"]
@@ -206,6 +206,11 @@ def test_a_hosted_tool_is_refused_by_name_and_left_out_where_it_may_be(kind: str
     assert refused(tools=[{"type": kind}], drop_hosted_tools=True).param == "tools[0].type"
 
 
+def test_codex_may_ask_with_nothing_but_its_web_search() -> None:
+    assert chat(tools=[{"type": "web_search"}], client_metadata={"x-codex-turn-metadata": "{}"}) == chat()
+    assert refused(tools=[{"type": "web_search"}], client_metadata={"other": ""}).param == "tools[0].type"
+
+
 def test_a_shell_in_a_container_is_a_hosted_tool() -> None:
     assert refused(tools=[{"type": "shell", "environment": {"type": "container_auto"}}]).param == "tools[0].type"
 
@@ -220,7 +225,8 @@ def test_a_shell_in_a_container_is_a_hosted_tool() -> None:
         ({"input": None}, "input"),
         ({"input": 5}, "input"),
         ({"input": ["x"]}, "input[0]"),
-        ({"input": [{"type": "item_reference", "id": "i"}]}, "input[0].type"),
+        ({"input": [{"type": "item_reference", "id": "msg_1"}]}, "input[0].type"),
+        ({"input": [{"type": "item_reference"}]}, "input[0].id"),
         ({"input": [{"type": "web_search_call", "id": "i"}]}, "input[0].type"),
         ({"input": [{"type": "compaction", "encrypted_content": "x"}]}, "input[0].type"),
         ({"input": [{"role": "tool", "content": "x"}]}, "input[0].role"),
@@ -271,6 +277,32 @@ def test_a_request_that_is_nested_too_deeply_is_refused() -> None:
         except Untranslatable:
             continue
         assert asked.stream().fail(500, "", "no").endswith(b"\n\n")
+
+
+@pytest.mark.parametrize("depth", [100, 500, 900, 960, 980, 990, 2000])
+def test_a_turn_that_is_nested_too_deeply_is_refused_or_translated(depth: int) -> None:
+    nested = '{"a":' * depth + "1" + "}" * depth
+    for item in (
+        f'{{"type":"shell_call","call_id":"a","action":{{"commands":["ls"],"x":{nested}}}}}',
+        f'{{"type":"shell_call_output","call_id":"a","output":[{nested}]}}',
+    ):
+        body = f'{{"input":[{item}]}}'.encode()
+        try:
+            json.loads(Responses().translate(body, Identity("tok", 1)).body)
+        except Untranslatable as refusal:
+            assert depth >= 900
+            assert "nested too deeply" in refusal.message
+
+
+@pytest.mark.parametrize(("effort", "sent"), [("minimal", "low"), ("low", "low"), ("medium", "medium"), ("xhigh", "high")])
+def test_efforts_are_those_that_model_servers_know(effort: str, sent: str) -> None:
+    assert chat(reasoning={"effort": effort})["reasoning_effort"] == sent
+
+
+def test_no_effort_is_no_thinking() -> None:
+    body = chat(reasoning={"effort": "none"})
+    assert "reasoning_effort" not in body
+    assert body["chat_template_kwargs"]["enable_thinking"] is False
 
 
 def test_tool_choices_are_carried_over() -> None:
