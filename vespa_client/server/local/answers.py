@@ -88,7 +88,7 @@ class LocalAnswers:
                 return None
             if path in ("/v1/models", "/v1/models/"):
                 return list_answer(models, self._created, for_anthropic=for_anthropic)
-            return model_answer(models, path.removeprefix("/v1/models/"), self._created, for_anthropic=for_anthropic)
+            return model_answer(self._models, path.removeprefix("/v1/models/"), self._created, for_anthropic=for_anthropic)
         if path in _HEALTH:
             return None if self._settings.pass_health else json_answer("health", {"status": "ok"})
         if path == "/api/version":

@@ -50,6 +50,14 @@ class KnownModels:
         with self._lock:
             return self._named or self._listed or [KnownModel(name) for name in self._seen] or [KnownModel(self._endpoint_name)]
 
+    def find(self, name: str) -> KnownModel | None:
+        """The model of that name. Where the names are but guessed, any is taken for one: workers often don't look at it."""
+        known = self.all()
+        with self._lock:
+            is_certain = bool(self._named or self._listed)
+        guessed = None if is_certain else KnownModel(name)
+        return next((model for model in known if model.name == name), guessed)
+
     def see_answer(self, request: WorkerRequest, answered: bytes) -> None:
         """A worker's answer to the request went through, which begins with these bytes."""
         if request.method == "POST":
@@ -85,17 +93,17 @@ def list_answer(models: list[KnownModel], created: int, *, for_anthropic: bool) 
     return json_answer("models", listed)
 
 
-def model_answer(models: list[KnownModel], wanted: str, created: int, *, for_anthropic: bool) -> LocalAnswer:
+def model_answer(models: KnownModels, wanted: str, created: int, *, for_anthropic: bool) -> LocalAnswer:
     """The answer to ``GET /v1/models/ID``, ``wanted`` being the ID as it stands in the path. Raises :class:`NotFound`."""
     name = unquote(wanted)
-    for model in models:
-        if model.name == name:
-            return json_answer("models", _row(model, created, for_anthropic))
-    raise NotFound(
-        f"The proxy knows no model {name!r}.",
-        hint=f"It knows {', '.join(model.name for model in models)}. Name others with --model NAME, or have the worker asked "
-        "with --models worker.",
-    )
+    model = models.find(name)
+    if model is None:
+        raise NotFound(
+            f"The proxy knows no model {name!r}.",
+            hint=f"It knows {', '.join(known.name for known in models.all())}. Name others with --model NAME, or have the "
+            "worker asked with --models worker.",
+        )
+    return json_answer("models", _row(model, created, for_anthropic))
 
 
 def _row(model: KnownModel, created: int, for_anthropic: bool) -> dict[str, Any]:
