@@ -14,8 +14,10 @@ from vespa_client.http1.heads import RequestHead
 from vespa_client.payload.cost import read_cost
 from vespa_client.payload.worker_request import WorkerRequest
 from vespa_client.server.request_head import METHODS, check_head
+from vespa_client.settings.table import Settings
 
 MAX_BODY = 1000
+SETTINGS = Settings(max_body=MAX_BODY)
 
 
 def head(method: str = "POST", target: str = "/v1/x", *fields: tuple[str, str]) -> RequestHead:
@@ -91,13 +93,13 @@ def test_a_cost_is_taken_if_json_has_such_a_number(text: str) -> None:
 
 @pytest.mark.parametrize("method", METHODS)
 def test_a_head_that_is_good_gives_the_cost(method: str) -> None:
-    assert check_head(head(method, "/v1/x", ("X-Serverless-Cost", "7")), NO_BODY, MAX_BODY) == "7"
+    assert check_head(head(method, "/v1/x", ("X-Serverless-Cost", "7")), NO_BODY, SETTINGS) == "7"
 
 
 @pytest.mark.parametrize("method", ["TRACE", "CONNECT", "PROPFIND", "get", "Post", "GETT"])
 def test_a_method_that_no_worker_knows_is_a_405_with_those_they_do(method: str) -> None:
     with pytest.raises(MethodNotAllowed) as problem:
-        check_head(head(method), NO_BODY, MAX_BODY)
+        check_head(head(method), NO_BODY, SETTINGS)
     assert problem.value.status == 405
     assert tuple(problem.value.allow) == METHODS
 
@@ -106,7 +108,7 @@ def test_a_method_that_no_worker_knows_is_a_405_with_those_they_do(method: str) 
 @pytest.mark.parametrize("query", ["", "?", "?a=/b"])
 def test_the_proxys_own_pages_never_reach_the_endpoint(path: str, query: str) -> None:
     with pytest.raises(NotFound) as problem:
-        check_head(head("GET", path + query), NO_BODY, MAX_BODY)
+        check_head(head("GET", path + query), NO_BODY, SETTINGS)
     assert problem.value.status == 404
     assert path in problem.value.message
     assert "a=" not in problem.value.message
@@ -114,27 +116,27 @@ def test_the_proxys_own_pages_never_reach_the_endpoint(path: str, query: str) ->
 
 @pytest.mark.parametrize("target", ["/", "/_vespas", "/_vesp", "/v1/_vespa/", "/?/_vespa/", "//_vespa/", "/_VESPA/", "*"])
 def test_every_other_path_belongs_to_the_backend(target: str) -> None:
-    assert check_head(head("OPTIONS", target), NO_BODY, MAX_BODY) == "1.0"
+    assert check_head(head("OPTIONS", target), NO_BODY, SETTINGS) == "1.0"
 
 
 @pytest.mark.parametrize(("length", "good"), [(0, True), (MAX_BODY, True), (MAX_BODY + 1, False), (10**17, False)])
 def test_a_body_that_says_it_is_too_large_is_not_waited_for(length: int, good: bool) -> None:
     if good:
-        check_head(head(), Framing("length", length), MAX_BODY)
+        check_head(head(), Framing("length", length), SETTINGS)
         return
     with pytest.raises(BodyTooLarge) as problem:
-        check_head(head(), Framing("length", length), MAX_BODY)
+        check_head(head(), Framing("length", length), SETTINGS)
     assert problem.value.status == 413
     assert "--max-body" in problem.value.hint
 
 
 def test_a_chunked_body_says_nothing_yet() -> None:
-    check_head(head(), CHUNKED, 0)
+    check_head(head(), CHUNKED, Settings(max_body=0))
 
 
 def test_a_bad_cost_is_said_before_the_body_is_read() -> None:
     with pytest.raises(BadRequest):
-        check_head(head("POST", "/", ("X-Serverless-Cost", "lots")), CHUNKED, MAX_BODY)
+        check_head(head("POST", "/", ("X-Serverless-Cost", "lots")), CHUNKED, SETTINGS)
 
 
 # The whole

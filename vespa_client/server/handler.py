@@ -215,7 +215,7 @@ class ProxyHandler(BaseHTTPRequestHandler):
                 writer.begin(204, "No Content", preflight, None)
                 return
             head = access.without_key(head)
-            cost = check_head(head, framing, self._settings.max_body, self._settings.cost)
+            cost = check_head(head, framing, self._settings)
             head = self._service.local.mend(head)
             self._service.local.check_head(head)
             if self._service.stopping:

@@ -18,8 +18,8 @@ _KNOWN = (
     "models/.+",
     "responses",
 )
-_MISSING = re.compile(rf"/(?:{'|'.join(_KNOWN)})")
-_DOUBLED = re.compile(rf"(?:/v1){{2,}}(/(?:{'|'.join(_KNOWN)}))")
+# With no /v1 in front, or with more than one.
+_SLIP = re.compile(rf"(?:(?:/v1){{2,}})?(/(?:{'|'.join(_KNOWN)}))")
 
 
 def mended(path: str) -> str | None:
@@ -27,7 +27,5 @@ def mended(path: str) -> str | None:
 
     ``/chat/completions`` becomes ``/v1/chat/completions``, and so does ``/v1/v1/chat/completions``.
     """
-    if _MISSING.fullmatch(path):
-        return f"/v1{path}"
-    doubled = _DOUBLED.fullmatch(path)
-    return f"/v1{doubled[1]}" if doubled else None
+    slip = _SLIP.fullmatch(path)
+    return f"/v1{slip[1]}" if slip else None
