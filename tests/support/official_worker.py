@@ -8,6 +8,7 @@ when its input does, however the tests end.
 from __future__ import annotations
 
 import atexit
+import base64
 import functools
 import json
 import os
@@ -28,7 +29,8 @@ from vespa_client import VastClient
 
 ROOT = Path(__file__).resolve().parents[2]
 ENDPOINTS = ("my-endpoint", "production-endpoint", "endpoint1", "endpoint2")
-ROUTES = ("/v1/completions", "/v1/chat/completions", "/v1/embeddings", "/v1/messages", "/echo")
+ROUTES = ("/v1/completions", "/v1/chat/completions", "/v1/embeddings", "/echo")
+"""What it serves as JSON: the two routes that it always has, and two as operators add them."""
 READY_SECONDS = 60.0
 TRIES = 3
 EXIT_FAILED = 3
@@ -100,6 +102,11 @@ class OfficialWorker:
         """What the model was asked on that path since :meth:`reset`."""
         found: list[Any] = self._ask("payloads", path=path)
         return found
+
+    def forms(self, path: str) -> list[list[tuple[str, str | None, bytes]]]:
+        """Name, filename and content of each field that the model was sent on that path, request by request."""
+        asked = self._ask("forms", path=path)
+        return [[(name, filename, base64.b64decode(content)) for name, filename, content in form] for form in asked]
 
     def costs(self) -> list[Any]:
         """The costs of the calls of /route/ since :meth:`reset`."""
@@ -208,6 +215,8 @@ class _Program:
             WorkerConfig,
         )
 
+        from ..payload.worker_uploads import PAYLOADS
+
         benchmark = BenchmarkConfig(dataset=[{"prompt": "Hello", "max_tokens": 4}], runs=1, concurrency=1)
         config = WorkerConfig(
             model_server_url="http://127.0.0.1",
@@ -221,8 +230,9 @@ class _Program:
                     allow_parallel_requests=True,
                     max_queue_time=600.0,
                     benchmark_config=benchmark if route == ROUTES[0] else None,
+                    payload_class=PAYLOADS.get(route),
                 )
-                for route in ROUTES
+                for route in (*ROUTES, *PAYLOADS)
             ],
             log_action_config=LogActionConfig(on_load=["the model is loaded"]),
         )
@@ -299,6 +309,16 @@ class _Program:
 
     def do_payloads(self, path: str) -> list[Any]:
         return [json.loads(request.body) for request in self.sandbox.model.requests if request.path == path]
+
+    def do_forms(self, path: str) -> list[Any]:
+        from ..payload.worker_uploads import form_of_body
+
+        forms = []
+        for request in self.sandbox.model.requests:
+            if request.path == path:
+                form = form_of_body(request.header("Content-Type") or "", request.body)
+                forms.append([(name, filename, base64.b64encode(content).decode()) for name, filename, content in form])
+        return forms
 
     def do_costs(self) -> list[Any]:
         return [request.payload["cost"] for request in self.sandbox.autoscaler.routes]
