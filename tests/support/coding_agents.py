@@ -18,6 +18,7 @@ from .javascript import installed_by_npm
 
 __all__ = ["AGENTS", "ClaudeCode", "Codex", "CodingAgent", "agent_modules"]
 
+_NEWER = "gpt-6-sol"
 _WANTED = Path(__file__).parent / "agents" / "package.json"
 
 Call = Mapping[str, Any]
@@ -35,6 +36,8 @@ class CodingAgent(ABC):
 
     route: ClassVar[str]
     """What it posts to."""
+    ready: ClassVar[str]
+    """What is on its screen when it waits for a task: a regular expression."""
     reads: ClassVar[Call]
     """Its reading of ``notes.txt``."""
     edits: ClassVar[Call]
@@ -108,6 +111,7 @@ class Codex(CodingAgent):
     """``@openai/codex``. Its way to edit files is a freeform tool, whose input is no JSON."""
 
     route = "/v1/responses"
+    ready = "Ask Codex to do anything"
     reads: ClassVar[Call] = {"name": "exec_command", "arguments": {"cmd": "cat notes.txt"}}
     edits: ClassVar[Call] = {
         "name": "apply_patch",
@@ -120,7 +124,7 @@ class Codex(CodingAgent):
     def _configure(self, url: str) -> dict[str, str]:
         settings = self.home / ".codex"
         settings.mkdir()
-        # It gives apply_patch to the models whose name it knows.
+        # It gives apply_patch to the models whose name it knows, and asks whether a newer one wouldn't be better.
         (settings / "config.toml").write_text(f"""\
 model = "gpt-5.5"
 model_provider = "vespa"
@@ -138,6 +142,9 @@ wire_api = "responses"
 request_max_retries = 0
 stream_max_retries = 0
 supports_websockets = true
+
+[notice.model_migrations]
+"gpt-5.5" = "{_NEWER}"
 
 [projects."{self.work}"]
 trust_level = "trusted"
@@ -161,6 +168,7 @@ class ClaudeCode(CodingAgent):
     """``@anthropic-ai/claude-code``."""
 
     route = "/v1/messages"
+    ready = "shift\\+tab to cycle"
     reads: ClassVar[Call] = {"name": "Read", "arguments": {"file_path": "notes.txt"}}
     edits: ClassVar[Call] = {"name": "Edit", "arguments": {"file_path": "notes.txt", "old_string": "41", "new_string": "42"}}
     runs: ClassVar[Call] = {"name": "Bash", "arguments": {"command": "sort notes.txt > sorted.txt"}}
