@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.support.javascript import ENVIRONMENT, installed
+from tests.support.javascript import ENVIRONMENT, installed_by_npm
 from tests.support.official_worker import OfficialWorker
 from vespa_client import VastClient
 
@@ -29,9 +29,9 @@ Run = Callable[[str], Any]
 
 
 @pytest.fixture(scope="session")
-def packages(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def packages(request: pytest.FixtureRequest) -> Path:
     """A directory with the SDKs, and with the programs that use them."""
-    directory = installed(NODE / "package.json", request, tmp_path_factory)
+    directory = installed_by_npm(request, NODE / "package.json")
     for program in NODE.glob("*.js"):
         shutil.copy(program, directory)
     return directory

@@ -19,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +93,14 @@ class OfficialWorker:
     def wait_for_report(self, status: str) -> None:
         """Wait until the worker has told the autoscaler that a request ended like this: ``Success``, ``Cancelled`` …"""
         self._ask("wait_for_report", status=status)
+
+    def follow(self, script: Sequence[Any] | None) -> None:
+        """From now on the model says what the script (``vespa_client/sandbox/speech/script.py``) has it say."""
+        self._ask("follow", script=script)
+
+    def wait_for_hold(self, name: str, seconds: float = 10.0) -> None:
+        """Wait until the model has come to that hold of its script. AssertionError where it doesn't within the time."""
+        self._ask("wait_for_hold", name=name, seconds=seconds)
 
     def forge_next(self) -> None:
         """The next assignment's signature is not the autoscaler's."""
@@ -299,6 +307,14 @@ class _Program:
 
         self.sandbox.autoscaler.wait_for(is_told, 10.0)
 
+    def do_follow(self, script: list[Any] | None) -> None:
+        from vespa_client.sandbox.speech.script import Script
+
+        self.sandbox.model.script = None if script is None else Script(script)
+
+    def do_wait_for_hold(self, name: str, seconds: float) -> None:
+        self.sandbox.model.holds.wait_until_reached(name, seconds)
+
     def do_forge_next(self) -> None:
         from vespa_client.sandbox.component import json_answer
 
@@ -325,6 +341,8 @@ class _Program:
 
     def do_reset(self) -> None:
         self.sandbox.model.token_delay = 0.0
+        self.sandbox.model.script = None
+        self.sandbox.model.holds.clear()
         for component in (self.sandbox.model, self.sandbox.autoscaler, self.sandbox.console):
             component.clear_script()
             component.clear_requests()
