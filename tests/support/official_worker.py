@@ -71,6 +71,17 @@ class OfficialWorker:
         self.endpoint_keys: dict[str, str] = facts["endpoint_keys"]
         return True
 
+    def proxy(self, **settings: Any) -> VastClient:
+        """A proxy in front of this worker, still to be started. Keywords are settings."""
+        return VastClient(
+            ENDPOINTS[0],
+            account_key=self.account_key,
+            console_url=self.console_url,
+            autoscaler_url=self.autoscaler_url,
+            port=0,
+            **settings,
+        )
+
     def slow_down(self, token_delay: float) -> None:
         """From now on the model pauses that long before each token, in seconds."""
         self._ask("slow_down", token_delay=token_delay)
@@ -169,13 +180,7 @@ def official() -> OfficialWorker:
 @pytest.fixture
 def official_proxy(official: OfficialWorker) -> Iterator[VastClient]:
     """A proxy in front of the official worker."""
-    with VastClient(
-        ENDPOINTS[0],
-        account_key=official.account_key,
-        console_url=official.console_url,
-        autoscaler_url=official.autoscaler_url,
-        port=0,
-    ) as client:
+    with official.proxy() as client:
         yield client
 
 
