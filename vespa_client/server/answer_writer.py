@@ -127,7 +127,7 @@ class AnswerWriter:
         if problem.status == 401:
             fields.append(("WWW-Authenticate", "Bearer"))
         if problem.status == 426:
-            fields += [("Upgrade", "HTTP/1.1"), ("Connection", "Upgrade")]
+            fields.append(("Upgrade", "HTTP/1.1"))
         self.begin_error(problem, problem.status, reason_of(problem.status), fields)
 
     def begin_error(self, problem: VespaError, status: int, reason: str, fields: Fields) -> None:
