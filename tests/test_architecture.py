@@ -29,7 +29,7 @@ MAY_IMPORT = {
     "__init__": "async_client client account errors",
     "async_client": "client settings",
     "client": "assembly server settings journal errors",
-    "assembly": "server routing account outbound net settings journal",
+    "assembly": "server routing account outbound net settings journal errors",
     "server": "routing outbound dialects payload net settings http1 journal errors",
     "routing": "account outbound payload net settings http1 journal errors",
     "account": "outbound net settings journal errors",

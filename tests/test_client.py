@@ -261,7 +261,7 @@ class TestGoodGuest:
     def test_nothing_is_printed(self, sandbox: Sandbox, capfd: pytest.CaptureFixture[str]) -> None:
         sandbox.worker.hang_up()
         with make(sandbox, **account(sandbox), retries=0) as client:
-            assert requests.get(f"{client.url}/v1/models", timeout=LONG).status_code == 502
+            assert requests.get(f"{client.url}/v1/things", timeout=LONG).status_code == 502
             assert requests.get(f"{client.url}/_vespa/nothing", timeout=LONG).status_code == 404
         assert capfd.readouterr() == ("", "")
 
@@ -382,6 +382,12 @@ class TestWhatIsGiven:
             "forward_header": ("X-Api-Key",),
             "allow_host": ("host.docker.internal",),
             "cors_origin": ("https://app.example",),
+            "cost": "auto",
+            "multipart": "json",
+            "translate": "never",
+            "model": ("llama-3:8192",),
+            "models": "worker",
+            "pass_route": ("/v1/files",),
             str | None: "something",
             int: 12345,
             float: 12.5,

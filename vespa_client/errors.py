@@ -82,6 +82,8 @@ class VespaError(Exception):
     code: str = "internal_error"
     hint: str = ""
     allow: Sequence[str] = ()
+    is_final: bool = False
+    """Whether another try would end alike, though SDKs make one for such a status."""
     param: str | None = None
 
     def __init__(
@@ -186,10 +188,7 @@ class RouteNotServed(BadRequest):
 
     status = 501
     code = "route_not_served"
-
-    def __init__(self, message: str, *, hint: str) -> None:
-        # SDKs try again on a status of 500 and above.
-        super().__init__(message, hint=hint, retried=True)
+    is_final = True
 
 
 class UpgradeRefused(BadRequest):

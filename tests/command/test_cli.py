@@ -342,8 +342,12 @@ class TestFlags:
         "sandbox_scenario": ("cold", "cold"),
         "sandbox_script": ("script.json", "script.json"),
         "proxy_key": ("k3", "k3"),
+        "cost": ("auto", "auto"),
+        "multipart": ("json", "json"),
+        "translate": ("never", "never"),
+        "models": ("worker", "worker"),
     }
-    REPEATED = {"cors_origin": ("https://one.example", "app://two")}  # noqa: RUF012
+    REPEATED = {"cors_origin": ("https://one.example", "app://two"), "pass_route": ("/v1/files", "/health")}  # noqa: RUF012
 
     @pytest.mark.parametrize("name", list(settings_table()))
     def test_each_setting_has_its_flag(self, monkeypatch: pytest.MonkeyPatch, name: str) -> None:

@@ -159,6 +159,7 @@ def start(sandbox: Sandbox, **settings: Any) -> VastClient:
         "console_url": sandbox.console_url,
         "autoscaler_url": sandbox.autoscaler_url,
         "port": 0,
+        "pass_route": ("/",),
         **settings,
     }
     return VastClient(**given).start()

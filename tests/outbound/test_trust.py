@@ -61,6 +61,7 @@ def client_for(sandbox: Sandbox, **settings: object) -> VastClient:
         "console_url": sandbox.console_url,
         "autoscaler_url": sandbox.autoscaler_url,
         "port": 0,
+        "pass_route": ("/",),
         **settings,
     }
     return VastClient(**given)  # type: ignore[arg-type]

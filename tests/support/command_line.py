@@ -54,7 +54,11 @@ def started(name: str) -> str:
 
 
 def command(sandbox: Sandbox | None, *arguments: str) -> list[str]:
-    where = ["--console-url", sandbox.console_url, "--autoscaler-url", sandbox.autoscaler_url] if sandbox else []
+    where = (
+        ["--console-url", sandbox.console_url, "--autoscaler-url", sandbox.autoscaler_url, "--pass-route", "/"]
+        if sandbox
+        else []
+    )
     return [sys.executable, "-m", "vespa_client", *where, *arguments]
 
 

@@ -182,6 +182,7 @@ def _proxy(sandbox: Sandbox, **settings: object) -> Iterator[VastClient]:
         "console_url": sandbox.console_url,
         "autoscaler_url": sandbox.autoscaler_url,
         "port": 0,
+        "pass_route": ("/",),
         **settings,
     }
     client = VastClient(**given)  # type: ignore[arg-type]

@@ -197,5 +197,5 @@ def test_no_assignment_shows_its_signature() -> None:
 
 
 def test_no_envelope_shows_its_signature() -> None:
-    envelope = wrap(b"{}", dict.fromkeys(AUTH_FIELDS, "marked-signature-12"))
+    envelope = wrap([b"{}"], dict.fromkeys(AUTH_FIELDS, "marked-signature-12"))
     assert all("marked-signature" not in shape for shape in (*shapes(envelope), *shapes([envelope])))

@@ -235,15 +235,12 @@ class TestCommandLine:
                 text = end(child)
             proxy.sendintr()
             end(proxy)
-        if site.kind == "sandbox":
-            assert '"id": "sandbox"' in text
-        else:
-            # The official worker knows POST alone (protocol.md, "Workers").
-            assert "404: Not Found" in text
+        # The proxy answers for the model list itself, by the endpoint's name before a model was named.
+        assert '"id": "my-endpoint"' in text
         assert "You said: Hello" in text and "You said: Long story" in text
         assert text.endswith("data: [DONE]\n\n")
         assert [payload["prompt"] for payload in site.payloads("/v1/completions")] == ["Hello", "Long story", "test"]
-        assert site.costs() == [1, 1, 500, 1]
+        assert site.costs() == [1, 500, 1]
 
     def test_multiple_endpoints(self, site: Site) -> None:
         ports = seed.free_ports(2)
@@ -287,10 +284,9 @@ class TestPrograms:
 
     @pytest.mark.parametrize("site", ["sandbox"], indirect=True)
     def test_auto_fetching_endpoint_key(self, site: Site, tmp_path: Path) -> None:
-        # It asks for the models, which the official worker, knowing POST alone, answers with a 404 that isn't JSON.
         first, models = run(seed.python("auto_fetching_endpoint_key.py", site, [0]), tmp_path).splitlines()
         assert re.fullmatch(r"Proxy URL: http://127\.0\.0\.1:\d+", first)
-        assert ast.literal_eval(models)["data"][0]["id"] == "sandbox"
+        assert ast.literal_eval(models)["data"][0]["id"] == "my-endpoint"
 
     @pytest.mark.skipif(os.name != "posix", reason="a program can't send Ctrl-C to another one here")
     def test_running_forever(self, site: Site, tmp_path: Path) -> None:

@@ -186,7 +186,7 @@ class TestServing:
             env = environment(HTTPS_PROXY=f"http://127.0.0.1:{company.port}")
             arguments = ["--endpoint", "e", "--api-key", MARKED, "--port", "0", "--wait", "0", "--instance", instance]
             with Process(command(None, *arguments), env) as it:
-                answer = requests.get(f"{it.listening()}/v1/models", timeout=LONG)
+                answer = requests.get(f"{it.listening()}/v1/things", timeout=LONG)
                 it.process.terminate()
                 it.end()
         assert answer.status_code == 503

@@ -246,6 +246,7 @@ def test_a_tunnel_leads_to_the_worker_and_the_target_goes_through_it(vast: Autho
             "console_url": sandbox.console_url,
             "autoscaler_url": sandbox.autoscaler_url,
             "port": 0,
+            "pass_route": ("/",),
         }
         with VastClient(**settings) as running, connect(running.url) as client:  # type: ignore[arg-type]
             for target in TARGETS:

@@ -127,7 +127,7 @@ class AnswerWriter:
         if problem.status == 401:
             fields.append(("WWW-Authenticate", "Bearer"))
         if problem.status == 426:
-            fields += [("Upgrade", "HTTP/1.1"), ("Connection", "Upgrade")]
+            fields.append(("Upgrade", "HTTP/1.1"))
         self.begin_error(problem, problem.status, reason_of(problem.status), fields)
 
     def begin_error(self, problem: VespaError, status: int, reason: str, fields: Fields) -> None:
@@ -137,7 +137,7 @@ class AnswerWriter:
         own: Fields = [*kept, ("Content-Type", "application/json"), (ERROR_HEADER, problem.code), _NO_PAGE]
         if problem.retry_after is not None:
             own.append(("Retry-After", str(problem.retry_after)))
-        if problem.retried:
+        if problem.retried or problem.is_final:
             own.append(("x-should-retry", "false"))
         self.begin(status, reason, own, len(body), b"" if self.method == "HEAD" else body)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
-from ..errors import BadRequest, ShuttingDown, TooManyConnections, VespaError
+from ..errors import BadRequest, ShuttingDown, TooManyConnections, UpgradeRefused, VespaError
 from ..http1.fields import Fields
 from ..http1.framing import NO_BODY, Framing, keeps_alive, request_framing
 from ..http1.heads import RequestHead, parse_request_head
@@ -269,7 +269,8 @@ class ProxyHandler(BaseHTTPRequestHandler):
             record.break_off(detail)
         else:
             record.refuse(problem.status, detail)
-        if not body_is_read or self._service.stopping:
+        # What a client of another protocol sends next is no request.
+        if not body_is_read or self._service.stopping or isinstance(problem, UpgradeRefused):
             self._close_after(writer)
         writer.fail(problem)
 

@@ -20,7 +20,7 @@ class Messages(Dialect):
 
     name = "messages"
     ping = PING
-    smallest = b'{"model": "", "max_tokens": 1, "messages": [{"role": "user", "content": ""}], "stream": true}'
+    smallest = b'{"model": "", "max_tokens": 1, "messages": [{"role": "user", "content": "-"}], "stream": true}'
 
     def translate(self, body: bytes | bytearray, identity: Identity, *, drop_hosted_tools: bool = False) -> MessagesTranslation:
         return MessagesTranslation(read_request(body), identity, drop_hosted_tools=drop_hosted_tools)
