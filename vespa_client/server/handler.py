@@ -18,6 +18,7 @@ from ..http1.heads import RequestHead, parse_request_head
 from ..http1.malformed import MessageError, RequestMalformed
 from ..journal.log import log
 from ..journal.record import Record
+from ..net.keepalives import keep_alive
 from ..net.lifeline import ClientGone, Lifeline
 from ..net.socket_reader import SocketReader
 from ..net.timed_socket import TimedSocket
@@ -126,6 +127,7 @@ class ProxyHandler(BaseHTTPRequestHandler):
 
     def _begin(self) -> None:
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        keep_alive(self._socket)
         self._timed.limit_writes(self._settings.idle_timeout)
         self._local_address = self._socket.getsockname()[0]
         self._watch = self._service.watcher.watch(self._socket)
