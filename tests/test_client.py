@@ -378,6 +378,7 @@ class TestWhatIsGiven:
             "console_url": "http://127.0.0.1:9",
             "sandbox_backend": "http://127.0.0.1:9",
             "forward_header": ("X-Api-Key",),
+            "allow_redirect": ("files.example",),
             "allow_host": ("host.docker.internal",),
             "cors_origin": ("https://app.example",),
             str | None: "something",

@@ -37,6 +37,7 @@ class SettingKeywords(TypedDict, total=False):
     max_connections: int
     max_body: int
     forward_header: tuple[str, ...]
+    allow_redirect: tuple[str, ...]
     require_tls: bool
     sandbox: bool
     sandbox_backend: str | None
