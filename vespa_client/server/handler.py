@@ -41,6 +41,8 @@ _LINGER_SECONDS = 2.0
 _LINGER_BYTES = 16 * 2**20
 _LINGER_READ = 64 * 1024
 _RETRY_AFTER = 5
+# Some clients (aiohttp's) throw away what they have buffered when the body breaks off: what went before is to be read first.
+_HEARD_SECONDS = 0.1
 
 
 @dataclass
@@ -77,6 +79,7 @@ class ProxyHandler(BaseHTTPRequestHandler):
         self._lifeline: Lifeline | None = None
         self._is_busy = False
         self._lingers = False
+        self._breaks_off = False
         self._local_address = ""
         self._admission = self._service.connections.enter(self)
 
@@ -98,8 +101,11 @@ class ProxyHandler(BaseHTTPRequestHandler):
             with contextlib.suppress(ClientGone, OSError):
                 if self._watch is not None:
                     self._watch.close()
-                if self._lingers:
-                    self._linger()
+                if (self._lingers or self._breaks_off) and self._service.connections.may_linger(self):
+                    if self._breaks_off:
+                        time.sleep(_HEARD_SECONDS)
+                    if self._lingers:
+                        self._linger()
         finally:
             self._service.connections.leave(self)
 
@@ -248,6 +254,7 @@ class ProxyHandler(BaseHTTPRequestHandler):
     def _fail(self, problem: VespaError, writer: AnswerWriter, record: Record, *, body_is_read: bool) -> None:
         detail = f"{problem.code}: {problem.message}"
         if writer.started:
+            self._breaks_off = True
             record.break_off(detail)
         else:
             record.refuse(problem.status, detail)
@@ -277,8 +284,6 @@ class ProxyHandler(BaseHTTPRequestHandler):
 
     def _linger(self) -> None:
         """Read what the client still sends: closing on unread bytes resets the connection, and the answer with it."""
-        if not self._service.connections.may_linger(self):
-            return
         deadline, taken = time.monotonic() + _LINGER_SECONDS, 0
         self._socket.shutdown(socket.SHUT_WR)
         while taken < _LINGER_BYTES and (left := deadline - time.monotonic()) > 0:
