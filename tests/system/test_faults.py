@@ -272,7 +272,7 @@ WORKER: dict[str, Row] = {
         SENDING: NO_BODY_YET,
         WAITING: NO_BODY_YET,
         IN_HEAD: NO_BODY_YET,
-        CHUNKED: cut("its answer broke off: a chunk's size is not a hexadecimal number"),
+        CHUNKED: cut("its answer broke off: in place of the next chunk came the head of another answer, '500 "),
         LENGTH: ANY_BYTES,
         UNTIL_CLOSE: ANY_BYTES,
         KEPT: NO_ANSWER,
