@@ -222,7 +222,7 @@ WORKER: dict[str, Row] = {
         SENDING: lost("its answer is not HTTP: the head is longer than 65536 bytes"),
         WAITING: lost("its answer is not HTTP: the head is longer than 65536 bytes"),
         IN_HEAD: lost("its answer is not HTTP: the head is longer than 65536 bytes"),
-        CHUNKED: cut("its answer broke off: a"),
+        CHUNKED: cut("its answer broke off: in place of the next chunk came the head of another answer, '200 OK'"),
         LENGTH: ANY_BYTES,
         UNTIL_CLOSE: ANY_BYTES,
         KEPT: replaced(),
