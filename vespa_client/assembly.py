@@ -18,6 +18,7 @@ from .outbound.call import TimeLimits
 from .outbound.proxies import OutboundProxies
 from .outbound.transport import Transport
 from .routing.autoscaler import Autoscaler
+from .routing.redirects import Redirects
 from .routing.served_endpoint import ServedEndpoint
 from .routing.warmup import Warmup
 from .routing.workers import Workers
@@ -56,7 +57,9 @@ def assemble(settings: Settings, resources: contextlib.ExitStack) -> Assembled:
     resources.callback(to_workers.close)
     _warn_in_clear(settings)
     limits = TimeLimits(settings.connect_timeout, settings.timeout, settings.idle_timeout)
-    workers = Workers(to_workers, trust, limits, settings.forward_header, require_tls=settings.require_tls)
+    workers = Workers(
+        to_workers, trust, limits, settings.forward_header, Redirects(settings.allow_redirect), require_tls=settings.require_tls
+    )
     autoscaler = Autoscaler(settings.autoscaler, settings.endpoint, key, EndpointState(settings, console), transport)
     server = ProxyServer(settings, ServedEndpoint(autoscaler, workers, settings), proxy_key)
     warmup = Warmup(autoscaler, trust, expects_tls=settings.autoscaler.startswith("https:"))

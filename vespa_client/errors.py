@@ -32,6 +32,7 @@ __all__ = [
     "NotFound",
     "PortTaken",
     "ProxyKeyMissing",
+    "RedirectRefused",
     "RouteNotServed",
     "ShuttingDown",
     "TooManyConnections",
@@ -380,6 +381,12 @@ class WorkerFailed(WorkerError):
     """The worker answered with an error, and without a word on why. The status is the worker's."""
 
     code = "worker_failed"
+
+
+class RedirectRefused(WorkerError):
+    """The worker's redirect leads past the proxy, where a client would take its key and its prompt."""
+
+    code = "redirect_refused"
 
 
 class AnswerTimeout(WorkerError):

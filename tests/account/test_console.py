@@ -302,7 +302,8 @@ def test_an_account_without_endpoints_is_said() -> None:
 def test_of_two_endpoints_of_a_name_the_active_one_is_meant() -> None:
     found = find_endpoint([endpoint("a", "stopped", 1), endpoint("a", "active", 2), endpoint("a", "active", 3)], "a")
     assert found.id == 2
-    assert find_endpoint([endpoint("a", "stopped", 1), endpoint("a", "suspended", 2)], "a").id == 1
+    assert find_endpoint([endpoint("a", "stopped", 1), endpoint("a", "suspended", 2)], "a").id == 2
+    assert find_endpoint([endpoint("a", "stopped", 1), endpoint("a", "stopped", 2)], "a").id == 1
 
 
 class Speaking:

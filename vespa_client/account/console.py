@@ -118,13 +118,13 @@ class Console:
 
 
 def find_endpoint(endpoints: list[Endpoint], name: str) -> Endpoint:
-    """The endpoint of that name, an active one where the name stands twice.
+    """The endpoint of that name; where the name stands twice an active one, or else one that isn't stopped.
 
     Raises :class:`NoEndpoints`, or :class:`EndpointNotFound` with the names there are and the nearest one.
     """
     matches = [endpoint for endpoint in endpoints if endpoint.name == name]
     if matches:
-        return next((endpoint for endpoint in matches if endpoint.state == "active"), matches[0])
+        return min(matches, key=lambda endpoint: (endpoint.state != "active", endpoint.state == "stopped"))
     if not endpoints:
         raise NoEndpoints("No endpoints found on this account.")
     names = list(dict.fromkeys(endpoint.name for endpoint in endpoints))

@@ -18,6 +18,7 @@ from ..http1.heads import RequestHead, parse_request_head
 from ..http1.malformed import MessageError, RequestMalformed
 from ..journal.log import log
 from ..journal.record import Record
+from ..net.keepalives import keep_alive
 from ..net.lifeline import ClientGone, Lifeline
 from ..net.socket_reader import SocketReader
 from ..net.timed_socket import TimedSocket
@@ -46,6 +47,8 @@ _LINGER_SECONDS = 2.0
 _LINGER_BYTES = 16 * 2**20
 _LINGER_READ = 64 * 1024
 _RETRY_AFTER = 5
+# Some clients (aiohttp's) throw away what they have buffered when the body breaks off: what went before is to be read first.
+_HEARD_SECONDS = 0.1
 
 
 @dataclass
@@ -85,6 +88,7 @@ class ProxyHandler(BaseHTTPRequestHandler):
         self._lifeline: Lifeline | None = None
         self._is_busy = False
         self._lingers = False
+        self._breaks_off = False
         self._local_address = ""
         self._admission = self._service.connections.enter(self)
 
@@ -106,8 +110,11 @@ class ProxyHandler(BaseHTTPRequestHandler):
             with contextlib.suppress(ClientGone, OSError):
                 if self._watch is not None:
                     self._watch.close()
-                if self._lingers:
-                    self._linger()
+                if (self._lingers or self._breaks_off) and self._service.connections.may_linger(self):
+                    if self._breaks_off:
+                        time.sleep(_HEARD_SECONDS)
+                    if self._lingers:
+                        self._linger()
         finally:
             self._service.connections.leave(self)
 
@@ -135,6 +142,7 @@ class ProxyHandler(BaseHTTPRequestHandler):
 
     def _begin(self) -> None:
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        keep_alive(self._socket)
         self._timed.limit_writes(self._settings.idle_timeout)
         self._local_address = self._socket.getsockname()[0]
         self._watch = self._service.watcher.watch(self._socket)
@@ -266,6 +274,7 @@ class ProxyHandler(BaseHTTPRequestHandler):
     def _fail(self, problem: VespaError, writer: AnswerWriter, record: Record, *, body_is_read: bool) -> None:
         detail = f"{problem.code}: {problem.message}"
         if writer.started:
+            self._breaks_off = True
             record.break_off(detail)
         else:
             record.refuse(problem.status, detail)
@@ -312,8 +321,6 @@ class ProxyHandler(BaseHTTPRequestHandler):
 
     def _linger(self) -> None:
         """Read what the client still sends: closing on unread bytes resets the connection, and the answer with it."""
-        if not self._service.connections.may_linger(self):
-            return
         deadline, taken = time.monotonic() + _LINGER_SECONDS, 0
         self._socket.shutdown(socket.SHUT_WR)
         while taken < _LINGER_BYTES and (left := deadline - time.monotonic()) > 0:

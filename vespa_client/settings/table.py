@@ -218,6 +218,13 @@ class Settings:
         repeatable=True,
         group="SDKs and apps",
     )
+    allow_redirect: tuple[str, ...] = _setting(
+        (),
+        "a host that a worker may redirect your clients to, past the proxy, with their key and prompt (repeatable)",
+        to.host,
+        metavar="HOST",
+        repeatable=True,
+    )
     require_tls: bool = _setting(
         False, "refuse workers without TLS, to whom prompts would cross the internet in the clear", to.switch, group="Vast.ai"
     )

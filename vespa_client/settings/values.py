@@ -9,6 +9,7 @@ __all__ = [
     "cost",
     "count",
     "header_name",
+    "host",
     "host_name",
     "key",
     "model",
@@ -138,6 +139,17 @@ def host_name(value: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]|[0-9A-Fa-f.]*:[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*", value):
         raise ValueError("it takes a host's name alone, without a port, such as host.docker.internal")
     return value
+
+
+def host(value: str) -> str:
+    """A host's name or address, alone or with a port. An IPv6 address has brackets where a port follows."""
+    name, colon, number = value.rpartition(":")
+    try:
+        if colon and (name.endswith("]") or ":" not in name) and port(number):
+            return f"{host_name(name)}:{number}"
+        return host_name(value)
+    except ValueError:
+        raise ValueError("it takes a host's name, such as files.example.com, or with a port, files.example.com:8443") from None
 
 
 def origin(value: str) -> str:
