@@ -19,21 +19,27 @@ _INSTALL = ("install", "--no-package-lock", "--no-audit", "--no-fund", "--ignore
 
 
 @pytest.fixture(scope="session")
-def node_modules(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A directory in which Node finds the JavaScript SDK: kept with pytest's cache, since npm needs a while and a network."""
+def node_modules(request: pytest.FixtureRequest) -> Path:
+    """A directory in which Node finds the JavaScript SDK."""
+    return installed_by_npm(request, JS / "package.json")
+
+
+def installed_by_npm(request: pytest.FixtureRequest, wanted: Path) -> Path:
+    """A directory with what that ``package.json`` names: kept with pytest's cache, since npm needs a while and a network."""
     npm = shutil.which("npm")
     if not npm or not shutil.which("node"):
         pytest.skip("Node or npm is not installed")
+    name = f"{wanted.parent.name}-npm"
     cache = getattr(request.config, "cache", None)
-    parent = Path(cache.mkdir("openai-js")) if cache else tmp_path_factory.mktemp("openai-js")
-    kept = parent / hashlib.sha256((JS / "package.json").read_bytes()).hexdigest()[:16]
+    parent = Path(cache.mkdir(name) if cache else request.getfixturevalue("tmp_path_factory").mktemp(name))
+    kept = parent / hashlib.sha256(wanted.read_bytes()).hexdigest()[:16]
     if not kept.exists():
         fresh = Path(tempfile.mkdtemp(dir=parent))
-        shutil.copy(JS / "package.json", fresh)
+        shutil.copy(wanted, fresh)
         done = subprocess.run([npm, *_INSTALL], cwd=fresh, env=ENVIRONMENT, capture_output=True, text=True, check=False)
         if done.returncode:
             shutil.rmtree(fresh)
-            pytest.skip(f"npm could not install the JavaScript SDK: {done.stderr.strip()[-500:]}")
+            pytest.skip(f"npm could not install what {wanted} names: {done.stderr.strip()[-500:]}")
         try:
             # In one step, so that what was broken off is begun anew.
             fresh.rename(kept)

@@ -8,6 +8,7 @@ when its input does, however the tests end.
 from __future__ import annotations
 
 import atexit
+import base64
 import functools
 import json
 import os
@@ -18,7 +19,7 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,8 @@ from vespa_client import VastClient
 
 ROOT = Path(__file__).resolve().parents[2]
 ENDPOINTS = ("my-endpoint", "production-endpoint", "endpoint1", "endpoint2")
-ROUTES = ("/v1/completions", "/v1/chat/completions", "/v1/embeddings", "/v1/messages", "/echo")
+ROUTES = ("/v1/completions", "/v1/chat/completions", "/v1/embeddings", "/echo")
+"""What it serves as JSON: the two routes that it always has, and two as operators add them."""
 READY_SECONDS = 60.0
 TRIES = 3
 EXIT_FAILED = 3
@@ -69,6 +71,17 @@ class OfficialWorker:
         self.endpoint_keys: dict[str, str] = facts["endpoint_keys"]
         return True
 
+    def proxy(self, **settings: Any) -> VastClient:
+        """A proxy in front of this worker, still to be started. Keywords are settings."""
+        return VastClient(
+            ENDPOINTS[0],
+            account_key=self.account_key,
+            console_url=self.console_url,
+            autoscaler_url=self.autoscaler_url,
+            port=0,
+            **settings,
+        )
+
     def slow_down(self, token_delay: float) -> None:
         """From now on the model pauses that long before each token, in seconds."""
         self._ask("slow_down", token_delay=token_delay)
@@ -92,6 +105,14 @@ class OfficialWorker:
         """Wait until the worker has told the autoscaler that a request ended like this: ``Success``, ``Cancelled`` …"""
         self._ask("wait_for_report", status=status)
 
+    def follow(self, script: Sequence[Any] | None) -> None:
+        """From now on the model says what the script (``vespa_client/sandbox/speech/script.py``) has it say."""
+        self._ask("follow", script=script)
+
+    def wait_for_hold(self, name: str, seconds: float = 10.0) -> None:
+        """Wait until the model has come to that hold of its script. AssertionError where it doesn't within the time."""
+        self._ask("wait_for_hold", name=name, seconds=seconds)
+
     def forge_next(self) -> None:
         """The next assignment's signature is not the autoscaler's."""
         self._ask("forge_next")
@@ -100,6 +121,11 @@ class OfficialWorker:
         """What the model was asked on that path since :meth:`reset`."""
         found: list[Any] = self._ask("payloads", path=path)
         return found
+
+    def forms(self, path: str) -> list[list[tuple[str, str | None, bytes]]]:
+        """Name, filename and content of each field that the model was sent on that path, request by request."""
+        asked = self._ask("forms", path=path)
+        return [[(name, filename, base64.b64decode(content)) for name, filename, content in form] for form in asked]
 
     def costs(self) -> list[Any]:
         """The costs of the calls of /route/ since :meth:`reset`."""
@@ -154,13 +180,7 @@ def official() -> OfficialWorker:
 @pytest.fixture
 def official_proxy(official: OfficialWorker) -> Iterator[VastClient]:
     """A proxy in front of the official worker."""
-    with VastClient(
-        ENDPOINTS[0],
-        account_key=official.account_key,
-        console_url=official.console_url,
-        autoscaler_url=official.autoscaler_url,
-        port=0,
-    ) as client:
+    with official.proxy() as client:
         yield client
 
 
@@ -208,6 +228,8 @@ class _Program:
             WorkerConfig,
         )
 
+        from ..payload.worker_uploads import PAYLOADS
+
         benchmark = BenchmarkConfig(dataset=[{"prompt": "Hello", "max_tokens": 4}], runs=1, concurrency=1)
         config = WorkerConfig(
             model_server_url="http://127.0.0.1",
@@ -221,8 +243,9 @@ class _Program:
                     allow_parallel_requests=True,
                     max_queue_time=600.0,
                     benchmark_config=benchmark if route == ROUTES[0] else None,
+                    payload_class=PAYLOADS.get(route),
                 )
-                for route in ROUTES
+                for route in (*ROUTES, *PAYLOADS)
             ],
             log_action_config=LogActionConfig(on_load=["the model is loaded"]),
         )
@@ -289,6 +312,14 @@ class _Program:
 
         self.sandbox.autoscaler.wait_for(is_told, 10.0)
 
+    def do_follow(self, script: list[Any] | None) -> None:
+        from vespa_client.sandbox.speech.script import Script
+
+        self.sandbox.model.script = None if script is None else Script(script)
+
+    def do_wait_for_hold(self, name: str, seconds: float) -> None:
+        self.sandbox.model.holds.wait_until_reached(name, seconds)
+
     def do_forge_next(self) -> None:
         from vespa_client.sandbox.component import json_answer
 
@@ -300,11 +331,23 @@ class _Program:
     def do_payloads(self, path: str) -> list[Any]:
         return [json.loads(request.body) for request in self.sandbox.model.requests if request.path == path]
 
+    def do_forms(self, path: str) -> list[Any]:
+        from ..payload.worker_uploads import form_of_body
+
+        forms = []
+        for request in self.sandbox.model.requests:
+            if request.path == path:
+                form = form_of_body(request.header("Content-Type") or "", request.body)
+                forms.append([(name, filename, base64.b64encode(content).decode()) for name, filename, content in form])
+        return forms
+
     def do_costs(self) -> list[Any]:
         return [request.payload["cost"] for request in self.sandbox.autoscaler.routes]
 
     def do_reset(self) -> None:
         self.sandbox.model.token_delay = 0.0
+        self.sandbox.model.script = None
+        self.sandbox.model.holds.clear()
         for component in (self.sandbox.model, self.sandbox.autoscaler, self.sandbox.console):
             component.clear_script()
             component.clear_requests()
