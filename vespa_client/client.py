@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import threading
+import weakref
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from .assembly import assemble, settings_in_use
 from .errors import ConfigurationError
 from .journal.log import log
+from .net.real_threads import require_real_threads
 from .server.proxy_server import ProxyServer
 from .settings.table import Settings, resolve
 
@@ -20,6 +23,8 @@ if TYPE_CHECKING:
     from .settings.keywords import SettingKeywords
 
 __all__ = ["VastClient"]
+
+_clients: weakref.WeakSet[VastClient] = weakref.WeakSet()
 
 
 class VastClient:
@@ -54,12 +59,17 @@ class VastClient:
 
     def _set_up(self, settings: Settings) -> None:
         self._settings = settings
-        self._lock = threading.Lock()  # guards the fields below, and that start and stop come one after the other
-        self._server: ProxyServer | None = None
-        self._resources = contextlib.ExitStack()
+        self._be_stopped()
         self._url: str | None = None
         self._endpoint_name = settings.endpoint
         self._proxy_key: str | None = None
+        _clients.add(self)
+
+    def _be_stopped(self) -> None:
+        """Have nothing that runs: at first, and in a forked child, where all of it is the parent's."""
+        self._lock = threading.Lock()  # guards the fields below, and that start and stop come one after the other
+        self._server: ProxyServer | None = None
+        self._resources = contextlib.ExitStack()
         self._stopped = threading.Event()
 
     def __repr__(self) -> str:
@@ -100,6 +110,7 @@ class VastClient:
         with self._lock, contextlib.ExitStack() as resources:
             if self._server is not None:
                 return self
+            require_real_threads()
             settings = resources.enter_context(settings_in_use(self._settings))
             if settings.endpoint is None:
                 raise ConfigurationError(
@@ -125,7 +136,8 @@ class VastClient:
     def stop(self, drain: float = 0.0) -> int:
         """Stop listening, let requests in progress finish for up to ``drain`` seconds, then cut them visibly.
 
-        Ends all threads and closes all sockets. Harmless when it doesn't run. Returns how many requests were cut.
+        Ends all threads and closes all sockets. Harmless when it doesn't run, and in a child that was forked from the
+        program that it runs in, which can use its address as before. Returns how many requests were cut.
         """
         with self._lock:
             server, self._server = self._server, None
@@ -162,3 +174,12 @@ class VastClient:
 def _address(host: str, port: int) -> str:
     shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "localhost": "127.0.0.1"}.get(host, host)
     return f"http://[{shown}]:{port}" if ":" in shown and not shown.startswith("[") else f"http://{shown}:{port}"
+
+
+def _forget_the_parents() -> None:
+    for client in list(_clients):
+        client._be_stopped()
+
+
+if hasattr(os, "register_at_fork"):  # Windows has no fork
+    os.register_at_fork(after_in_child=_forget_the_parents)

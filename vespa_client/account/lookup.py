@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from ..errors import AuthenticationError, ConfigurationError, ConsoleError
 from ..journal.redaction import redacted
+from ..net.real_threads import require_real_threads
 from ..outbound.proxies import OutboundProxies
 from ..outbound.transport import Transport
 from ..outbound.trust import Trust
@@ -58,6 +59,7 @@ def fetch_endpoint_key(
 @contextlib.contextmanager
 def open_console(settings: Settings) -> Iterator[Console]:
     """The console of these settings; its connections are closed at the end of the block."""
+    require_real_threads()
     proxies = OutboundProxies()
     console, transport, _ = make_console(settings, proxies)
     with contextlib.closing(transport), redacted([settings.api_key, settings.account_key, *proxies.passwords]):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import ssl
 import threading
 from collections.abc import Sequence
@@ -56,6 +57,7 @@ class Sandbox:
         self._components: list[Component] = [self.model, self.worker, self.autoscaler, self.console]
         self._lock = threading.Lock()  # one start or stop at a time
         self._assigned: str | None = None
+        self._process = os.getpid()
 
     def __repr__(self) -> str:
         return f"<Sandbox {', '.join(endpoint.name for endpoint in self.endpoints)}>"
@@ -73,6 +75,7 @@ class Sandbox:
     def start(self) -> Sandbox:
         """Start it; harmless twice. OSError where the machine has no port or descriptor left."""
         with self._lock:
+            self._process = os.getpid()
             try:
                 for component in self._components:
                     component.start()
@@ -90,6 +93,8 @@ class Sandbox:
 
     def stop(self) -> None:
         """End threads and sockets, within a second; harmless twice. Answers that are under way break off."""
+        if os.getpid() != self._process:
+            return  # a forked child has no thread of it, and its sockets are its parent's
         with self._lock:
             self._stop()
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from ..errors import ConfigurationError, PortTaken
 from ..journal.log import log
+from ..net.forks import close_in_children
 from .threads import ConnectionThreads
 
 __all__ = ["Listener", "listen"]
@@ -54,6 +55,7 @@ class Listener(ThreadingHTTPServer):
         self._told_out_of_files = -_OUT_OF_FILES_LOG
         self._thread = threading.Thread(target=self.serve_forever, args=(_POLL_SECONDS,), name="vespa-accept", daemon=True)
         super().__init__(address, handler)
+        close_in_children(self.socket)
 
     def start(self) -> None:
         """Begin to accept."""
@@ -80,11 +82,13 @@ class Listener(ThreadingHTTPServer):
 
     def get_request(self) -> tuple[Any, Any]:
         try:
-            return super().get_request()
+            sock, address = super().get_request()
         except OSError as problem:
             if problem.errno in (errno.EMFILE, errno.ENFILE):
                 self._wait_for_files()
             raise
+        close_in_children(sock)
+        return sock, address
 
     def process_request(self, request: Any, client_address: Any) -> None:
         # In place of the new thread that socketserver would start.
