@@ -345,7 +345,7 @@ class TestFlags:
     @pytest.mark.parametrize("name", list(settings_table()))
     def test_each_setting_has_its_flag(self, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
         seen: list[Settings] = []
-        monkeypatch.setattr(cli, "_serve", lambda settings: seen.append(settings) or 0)
+        monkeypatch.setattr(cli, "_serve", lambda settings, signals: seen.append(settings) or 0)
         setting = settings_table()[name]
         flag = "--" + name.replace("_", "-")
         if setting.is_switch:

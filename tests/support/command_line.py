@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import re
-import signal
 import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.programs import environment
+from tests.support.programs import environment, signals_as_usual
 from vespa_client.command import cli
 from vespa_client.sandbox import Sandbox
 
@@ -56,21 +53,6 @@ def started(name: str) -> str:
 def command(sandbox: Sandbox | None, *arguments: str) -> list[str]:
     where = ["--console-url", sandbox.console_url, "--autoscaler-url", sandbox.autoscaler_url] if sandbox else []
     return [sys.executable, "-m", "vespa_client", *where, *arguments]
-
-
-@contextlib.contextmanager
-def signals_as_usual() -> Iterator[None]:
-    """What is started here hears the signals that this process may have been told to ignore (``nohup``, ``&``)."""
-    names = ("SIGINT", "SIGTERM", "SIGHUP")
-    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
-    ignored = [number for number in numbers if signal.getsignal(number) == signal.SIG_IGN]
-    for number in ignored:
-        signal.signal(number, signal.SIG_DFL)
-    try:
-        yield
-    finally:
-        for number in ignored:
-            signal.signal(number, signal.SIG_IGN)
 
 
 class Terminal:

@@ -11,6 +11,7 @@ import sys
 from .. import __version__
 from ..settings.setting import Setting
 from ..settings.table import settings_table
+from .screen import tell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ class _Parser(argparse.ArgumentParser):
         # A key that was put behind the wrong flag.
         message = re.sub(r"ignored explicit argument .*", "it takes no value", message, flags=re.DOTALL)
         # One line and the way to the help: the whole usage would bury what was wrong.
-        print(f"ERROR: {message}\n\nHINT: {self.prog} --help shows what there is.", file=sys.stderr)
+        tell(f"ERROR: {message}\n\nHINT: {self.prog} --help shows what there is.")
         raise SystemExit(USAGE)
 
 

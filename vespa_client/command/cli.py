@@ -6,15 +6,14 @@ What a command needs beyond its arguments is imported by that command, since --h
 from __future__ import annotations
 
 import errno
-import os
 import sys
 
 from ..errors import ConfigurationError, NoEndpoints, PortTaken, VespaError
 from ..journal.printable import printable
 from ..settings.table import Settings, resolve
 from .arguments import USAGE, keys_in, parse
-from .process import logging_to_stderr, raise_file_limit, stop_signals, write_what_can_be_shown
-from .screen import RULE, endpoint_list, show_error
+from .process import StopSignals, let_go_of_output, logging_to_stderr, open_streams, raise_file_limit
+from .screen import RULE, endpoint_list, say, show_error, tell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,41 +24,37 @@ if TYPE_CHECKING:
 
 __all__ = ["main"]
 
-OK, FAILURE, INTERRUPTED = 0, 1, 130
+OK, FAILURE = 0, 1
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line. Returns the exit code: 0, 1 for a failure, 2 for wrong usage, 130 when interrupted."""
-    write_what_can_be_shown()
+    """Run the command line. Returns the exit code: 0, 1 for a failure, 2 for wrong usage, 130 where Ctrl-C ended it before it
+    served, and 143 where SIGTERM did.
+    """
+    signals = StopSignals()
     try:
-        arguments = parse(argv)
-        if argv is None and (keys := keys_in(sys.argv)):
-            from .own_arguments import blot_out
+        with signals:
+            open_streams()
+            arguments = parse(argv)
+            if argv is None and (keys := keys_in(sys.argv)):
+                from .own_arguments import blot_out
 
-            blot_out(keys)
-        return _run(arguments)
+                blot_out(keys)
+            return _run(arguments, signals)
     except VespaError as problem:
         show_error(problem)
         return USAGE if isinstance(problem, ConfigurationError) and not isinstance(problem, PortTaken) else FAILURE
     except EOFError:
-        print("\nThe input ended before the set-up was complete.", file=sys.stderr)
+        tell("\nThe input ended before the set-up was complete.")
         return FAILURE
     except KeyboardInterrupt:
-        print("\nInterrupted.", file=sys.stderr)
-        return INTERRUPTED
-    except OSError as problem:
-        if problem.errno not in (errno.EPIPE, errno.ENOSPC):
-            raise
-        if problem.errno == errno.ENOSPC:
-            print(f"ERROR: the output can't be written: {problem.strerror}.", file=sys.stderr)
-        # Whoever read the output has left. What is still buffered for them would fail once more at the end.
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
-        return FAILURE
+        tell("\nInterrupted.")
+        return signals.exit_code
+    finally:
+        let_go_of_output()
 
 
-def _run(arguments: argparse.Namespace) -> int:
+def _run(arguments: argparse.Namespace, signals: StopSignals) -> int:
     settings = resolve({name: value for name, value in vars(arguments).items() if name != "list"})
     with logging_to_stderr(settings.debug):
         if arguments.list:
@@ -70,7 +65,7 @@ def _run(arguments: argparse.Namespace) -> int:
             from .prompts import interactive_setup
 
             settings = interactive_setup(settings, ask_port=arguments.port is None)
-        return _serve(settings)
+        return _serve(settings, signals)
 
 
 def _list(settings: Settings) -> int:
@@ -81,17 +76,45 @@ def _list(settings: Settings) -> int:
         endpoints = find_account(in_use, console)[1]
     if not endpoints:
         raise NoEndpoints("No endpoints found on this account.")
-    print(endpoint_list([endpoint.name for endpoint in endpoints]), flush=True)
+    try:
+        # Unlike all else that is shown, this is what was asked for.
+        print(endpoint_list([endpoint.name for endpoint in endpoints]), flush=True)
+    except OSError as problem:
+        if problem.errno != errno.EPIPE:
+            tell(f"ERROR: the output can't be written: {problem.strerror}.")
+        return FAILURE
     return OK
 
 
-def _serve(settings: Settings) -> int:
+def _serve(settings: Settings, signals: StopSignals) -> int:
     import time
 
     from ..client import VastClient
 
     raise_file_limit(settings.max_connections)
     client = VastClient.from_settings(settings)
+    try:
+        _start(client, settings)
+        signals.check()
+        _announce(client, settings)
+        # In steps: on Windows, a sleep without an end can't be interrupted.
+        while True:
+            time.sleep(1.0)
+            signals.check()
+    except KeyboardInterrupt:
+        if not client.is_running:
+            raise
+        tell("\nStopping; press Ctrl-C again to end at once.")
+        cut = client.stop(settings.drain)
+        if cut:
+            were = "1 request was" if cut == 1 else f"{cut} requests were"
+            tell(f"{were} still running after {settings.drain:g} s and cut.")
+    finally:
+        client.stop()
+    return OK
+
+
+def _start(client: VastClient, settings: Settings) -> None:
     try:
         client.start()
     except PortTaken as problem:
@@ -100,31 +123,16 @@ def _serve(settings: Settings) -> int:
         free = offer_port(settings.host, settings.port + 1)
         problem.hint = f"Use --port {free}, which is free, or stop that program." if free else "Use another --port."
         raise
-    try:
-        with stop_signals():
-            _announce(client, settings)
-            # In steps: on Windows, a sleep without an end can't be interrupted.
-            while True:
-                time.sleep(1.0)
-    except KeyboardInterrupt:
-        print("\nStopping; press Ctrl-C again to end at once.", file=sys.stderr)
-        cut = client.stop(settings.drain)
-        if cut:
-            were = "1 request was" if cut == 1 else f"{cut} requests were"
-            print(f"{were} still running after {settings.drain:g} s and cut.", file=sys.stderr)
-    finally:
-        client.stop()
-    return OK
 
 
 def _announce(client: VastClient, settings: Settings) -> None:
     name = printable(client.endpoint_name or "")
     what = f"{name} (sandbox: a stand-in, no GPU)" if settings.sandbox else name
-    print(f"{RULE}\n  Starting proxy for: {what}\n  Listening on: {client.url}\n{RULE}\n")
+    say(f"{RULE}\n  Starting proxy for: {what}\n  Listening on: {client.url}\n{RULE}\n")
     if client.proxy_key and not settings.proxy_key:
-        print(f"  Other machines can ask: clients need this key: {client.proxy_key}\n")
+        say(f"  Other machines can ask: clients need this key: {client.proxy_key}\n")
     key = "the proxy key" if client.proxy_key else "not-used"
-    print(f'  OpenAI(base_url="{client.url}/v1", api_key="{key}")\n', flush=True)
+    say(f'  OpenAI(base_url="{client.url}/v1", api_key="{key}")\n')
 
 
 def _is_incomplete(settings: Settings) -> bool:

@@ -13,7 +13,7 @@ from ..account.lookup import find_account, open_console
 from ..errors import AuthenticationError, ConfigurationError, NoEndpoints
 from ..journal.printable import printable
 from ..settings.table import Settings, replaced
-from .screen import RULE, show_error
+from .screen import RULE, say, show_error
 
 __all__ = ["interactive_setup", "offer_port"]
 
@@ -26,18 +26,18 @@ def interactive_setup(settings: Settings, *, ask_port: bool) -> Settings:
     Returns the settings with the answers. Raises :class:`VespaError`, EOFError at the end of the input, and
     KeyboardInterrupt.
     """
-    print(f"{RULE}\n  Vespa Client - Interactive Setup\n{RULE}\n")
+    say(f"{RULE}\n  Vespa Client - Interactive Setup\n{RULE}\n")
     account, endpoints = _account(settings)
     if not endpoints:
         raise NoEndpoints("No endpoints found on this account.")
     endpoint = _choose(endpoints) if settings.endpoint is None else find_endpoint(endpoints, settings.endpoint)
     port = _ask_port(settings) if ask_port else settings.port
-    print(f"Fetching endpoint API key for '{printable(endpoint.name)}'...")
+    say(f"Fetching endpoint API key for '{printable(endpoint.name)}'...")
     if endpoint.api_key is None:
         raise ConfigurationError(
             f"The console has no key for {endpoint.name!r}.", hint="Copy it from https://console.vast.ai/endpoints."
         )
-    print("Successfully retrieved endpoint API key\n")
+    say("Successfully retrieved endpoint API key\n")
     return replaced(settings, endpoint=endpoint.name, account_key=account.key, api_key=endpoint.api_key, port=port)
 
 
@@ -62,21 +62,21 @@ def _account(settings: Settings) -> tuple[AccountKey, list[Endpoint]]:
             raise
         if isinstance(problem, AuthenticationError):
             show_error(problem)
-            print()
+            say()
     else:
-        print(f"Using the account API key from {known[0].source}.\n\nFetching your endpoints...\n")
+        say(f"Using the account API key from {known[0].source}.\n\nFetching your endpoints...\n")
         return known
-    print("First, we need your Vast.ai account API key.\n(Get it from: https://console.vast.ai/account)\n")
+    say("First, we need your Vast.ai account API key.\n(Get it from: https://console.vast.ai/account)\n")
     for tries_left in reversed(range(_KEY_TRIES)):
         try:
             candidate = replaced(settings, account_key=_ask_key(), api_key=None)
-            print("\nFetching your endpoints...\n")
+            say("\nFetching your endpoints...\n")
             return _look_up(candidate)
         except (AuthenticationError, ConfigurationError) as problem:
             if not tries_left:
                 raise
             show_error(problem)
-            print()
+            say()
     raise AssertionError("unreachable")
 
 
@@ -85,43 +85,52 @@ def _look_up(settings: Settings) -> tuple[AccountKey, list[Endpoint]]:
         return find_account(settings, console)
 
 
+def _ask(prompt: str) -> str:
+    """What is typed behind the prompt. Raises EOFError at the end of the input, and where the terminal has gone."""
+    say(prompt, end="")
+    try:
+        return input().strip()
+    except OSError:
+        raise EOFError from None
+
+
 def _ask_key() -> str:
     while True:
         key = getpass.getpass("Enter account API key: ").strip()
         if key:
             return key
-        print("The key is empty; paste it and press Enter (it is not shown).")
+        say("The key is empty; paste it and press Enter (it is not shown).")
 
 
 def _choose(endpoints: list[Endpoint]) -> Endpoint:
-    print(f"Available endpoints ({len(endpoints)}):")
+    say(f"Available endpoints ({len(endpoints)}):")
     for number, endpoint in enumerate(endpoints, 1):
-        print(f"  {number}. {printable(endpoint.name)}")
-    print()
+        say(f"  {number}. {printable(endpoint.name)}")
+    say()
     while True:
-        answer = input(f"Select endpoint [1-{len(endpoints)}]: ").strip()
+        answer = _ask(f"Select endpoint [1-{len(endpoints)}]: ")
         if answer.isascii() and answer.isdigit() and 1 <= int(answer) <= len(endpoints):
-            print()
+            say()
             return endpoints[int(answer) - 1]
         named = [endpoint for endpoint in endpoints if endpoint.name == answer]
         if named:
-            print()
+            say()
             return named[0]
-        print(f"Please type a number from 1 to {len(endpoints)}, or a name from the list.")
+        say(f"Please type a number from 1 to {len(endpoints)}, or a name from the list.")
 
 
 def _ask_port(settings: Settings) -> int:
     while True:
-        answer = input(f"Local proxy port [{settings.port}]: ").strip()
+        answer = _ask(f"Local proxy port [{settings.port}]: ")
         try:
             port = replaced(settings, port=answer).port if answer else settings.port
         except ConfigurationError as problem:
-            print(problem.message)
+            say(problem.message)
             continue
         if port == 0 or is_free(settings.host, port):
-            print()
+            say()
             return port
-        print(f"Port {port} is taken by another program; {offer_port(settings.host, port + 1)} is free.")
+        say(f"Port {port} is taken by another program; {offer_port(settings.host, port + 1)} is free.")
 
 
 def _can_bind(host: str, port: int) -> bool:
