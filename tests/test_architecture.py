@@ -33,7 +33,7 @@ MAY_IMPORT = {
     "server": "routing outbound payload net settings http1 journal errors",
     "routing": "account outbound payload net settings http1 journal errors",
     "account": "outbound net settings journal errors",
-    "outbound": "net http1 journal errors",
+    "outbound": "net settings http1 journal errors",
     "payload": "http1 errors",
     "net": "http1 errors",
     "settings": "errors",

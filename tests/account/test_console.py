@@ -328,3 +328,56 @@ class Speaking:
             client.sendall(self._words)
             client.shutdown(socket.SHUT_WR)
             client.recv(1)
+
+
+ODD_ROWS = [
+    None,
+    5,
+    "my-llm",
+    [],
+    {},
+    {**ROW, "endpoint_name": None},
+    {**ROW, "endpoint_name": ""},
+    {**ROW, "endpoint_name": " "},
+    {**ROW, "endpoint_name": 5},
+    {**ROW, "endpoint_name": ["my-llm"]},
+    {**ROW, "api_key": "two\r\nlines"},
+    {**ROW, "api_key": "schlüssel"},
+    {**ROW, "api_key": 5},
+    {**ROW, "api_key": {"key": MARKED}},
+    {**ROW, "id": None},
+    {**ROW, "id": "x"},
+    {**ROW, "id": True},
+    {**ROW, "id": float("inf")},
+    {**ROW, "endpoint_state": {"word": "active"}},
+    {**ROW, "endpoint_state": 5},
+    {"id": 7},
+    {"endpoint_name": "my-llm"},
+]
+
+
+@pytest.mark.parametrize("row", ODD_ROWS, ids=repr)
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_an_odd_row_costs_itself_and_not_the_list(
+    sandbox: Sandbox, caplog: pytest.LogCaptureFixture, row: Any, place: int
+) -> None:
+    caplog.set_level(logging.DEBUG, "vespa_client")
+    rows: list[Any] = [{**ROW, "endpoint_name": "first"}, {**ROW, "endpoint_name": "second"}]
+    rows.insert(place, row)
+    sandbox.console.answer_with(200, {"success": True, "results": rows})
+    assert [endpoint.name for endpoint in endpoints_of(sandbox)] == ["first", "second"]
+    [line] = [record for record in caplog.records if "passed over" in record.getMessage()]
+    assert line.levelno == logging.DEBUG
+    assert line.getMessage().startswith(f"Row {place + 1} of the console's list of endpoints is passed over: ")
+    assert MARKED not in caplog.text and "two" not in line.getMessage()
+
+
+def test_a_list_without_a_row_is_an_empty_one(sandbox: Sandbox) -> None:
+    sandbox.console.answer_with(200, {"success": True, "results": []})
+    assert endpoints_of(sandbox) == []
+
+
+@pytest.mark.parametrize("rows", ["abc", {"0": ROW}, {}, "", False])
+def test_results_that_are_no_list_are_none(sandbox: Sandbox, rows: Any) -> None:
+    problem = failure(sandbox, 200, {"success": True, "results": rows})
+    assert "no list of endpoints" in problem.message

@@ -11,6 +11,7 @@ from ..net.real_threads import require_real_threads
 from ..outbound.proxies import OutboundProxies
 from ..outbound.transport import Transport
 from ..outbound.trust import Trust
+from ..settings.shells import KEY_FILE
 from ..settings.table import Settings, resolve
 from .account_keys import AccountKey, account_keys
 from .console import Console, Endpoint, find_endpoint
@@ -90,6 +91,6 @@ def find_account(settings: Settings, console: Console) -> tuple[AccountKey, list
         raise refused
     raise ConfigurationError(
         "No account API key was given.",
-        hint="Give one with --account-key, VAST_ACCOUNT_KEY or the file ~/.vast_api_key "
+        hint=f"Give one with --account-key, VAST_ACCOUNT_KEY or the file {KEY_FILE} "
         "(get it from https://console.vast.ai/account).",
     )

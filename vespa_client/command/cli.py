@@ -10,6 +10,7 @@ import sys
 
 from ..errors import ConfigurationError, NoEndpoints, PortTaken, VespaError
 from ..journal.printable import printable
+from ..settings.shells import KEY_FILE
 from ..settings.table import Settings, resolve
 from .arguments import USAGE, keys_in, parse
 from .process import StopSignals, let_go_of_output, logging_to_stderr, open_streams, raise_file_limit
@@ -151,7 +152,7 @@ def _what_is_missing(settings: Settings) -> ConfigurationError:
         hints.append("  - endpoint: --endpoint NAME or VAST_ENDPOINT (--list shows what there is)")
     if next(account_keys(settings, warn=True), None) is None:
         missing.append("an API key")
-        hints.append("  - account key: --account-key KEY, VAST_ACCOUNT_KEY, or the file ~/.vast_api_key")
+        hints.append(f"  - account key: --account-key KEY, VAST_ACCOUNT_KEY, or the file {KEY_FILE}")
         hints.append("  - or the endpoint's own key: --api-key KEY or VAST_API_KEY")
     hint = "Give it in one of these ways (or run it in a terminal, and it asks; or try --sandbox):\n" + "\n".join(hints)
     return ConfigurationError(f"Missing: {' and '.join(missing)}.", hint=hint)

@@ -109,7 +109,8 @@ class Listener(ThreadingHTTPServer):
         now = time.monotonic()
         if now - self._told_out_of_files >= _OUT_OF_FILES_LOG:
             self._told_out_of_files = now
-            log.warning("Out of open files; new connections wait. Raise the limit with: ulimit -n 65536")
+            raising = "" if os.name == "nt" else " Raise the limit with: ulimit -n 65536"
+            log.warning("Out of open files; new connections wait.%s", raising)
         time.sleep(_OUT_OF_FILES_PAUSE)
 
 

@@ -64,12 +64,12 @@ class Settings:
         None, "Vast.ai endpoint name", metavar="ENDPOINT", env="VAST_ENDPOINT", group="Endpoint and keys"
     )
     api_key: str | None = _setting(
-        None, "endpoint API key", to.key, metavar="KEY", env="VAST_API_KEY", secret=True, group="Endpoint and keys"
+        None, "endpoint API key", to.vast_key, metavar="KEY", env="VAST_API_KEY", secret=True, group="Endpoint and keys"
     )
     account_key: str | None = _setting(
         None,
         "account API key: auto-fetches the endpoint key; ~/.vast_api_key is read too",
-        to.key,
+        to.vast_key,
         metavar="KEY",
         env="VAST_ACCOUNT_KEY",
         secret=True,

@@ -18,6 +18,8 @@ __all__ = [
     "text",
     "time_limit",
     "url",
+    "vast_key",
+    "without_quotes",
 ]
 
 # 11 days. What systems take for a time limit ends at 24 (2^31 milliseconds).
@@ -42,6 +44,17 @@ def key(value: str) -> str:
     if not re.fullmatch(r"[!-~]+", value):
         raise ValueError("a key is one word of plain ASCII letters, digits and signs; was something else pasted along?")
     return value
+
+
+def vast_key(value: str) -> str:
+    """A key of Vast.ai's, as :func:`key` takes it, without the quotes that cmd.exe and Docker's env files leave on."""
+    return key(without_quotes(value.strip()))
+
+
+def without_quotes(value: str) -> str:
+    """The word inside a pair of quotes that is all around it."""
+    is_quoted = len(value) > 2 and value[0] == value[-1] and value[0] in "\"'"
+    return value[1:-1] if is_quoted else value
 
 
 def port(value: str) -> int:
