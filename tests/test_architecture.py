@@ -28,7 +28,7 @@ MAY_IMPORT = {
     "command": "client assembly account settings journal errors __init__",
     "__init__": "async_client client account errors",
     "async_client": "client net settings",
-    "client": "assembly server net settings journal errors",
+    "client": "assembly server net settings journal",
     "assembly": "server routing account outbound net settings journal",
     "server": "routing outbound payload net settings http1 journal errors",
     "routing": "account outbound payload net settings http1 journal errors",

@@ -11,7 +11,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from .assembly import assemble, settings_in_use
-from .errors import ConfigurationError
 from .journal.log import log
 from .net.real_threads import require_real_threads
 from .server.proxy_server import ProxyServer
@@ -104,23 +103,18 @@ class VastClient:
     def start(self) -> Self:
         """Listen and serve; the proxy is ready when this returns. Harmless when it runs already. Returns itself.
 
-        With an account key and no endpoint key, the endpoint key is fetched from the console first. Raises one of
-        :mod:`vespa_client.errors`; nothing is left running then.
+        With an account key and no endpoint key, the endpoint key is fetched from the console first; where no endpoint was
+        named, it is the account's only one. Raises one of :mod:`vespa_client.errors`; nothing is left running then.
         """
         with self._lock, contextlib.ExitStack() as resources:
             if self._server is not None:
                 return self
             require_real_threads()
             settings = resources.enter_context(settings_in_use(self._settings))
-            if settings.endpoint is None:
-                raise ConfigurationError(
-                    "No endpoint was named.",
-                    hint="Name one with --endpoint or VAST_ENDPOINT; --list shows those of your account.",
-                )
             if settings.debug:
                 resources.callback(log.setLevel, log.level)
                 log.setLevel(logging.DEBUG)
-            server, warmup, proxy_key = assemble(settings, resources)
+            server, warmup, proxy_key, endpoint_name = assemble(settings, resources)
             try:
                 server.start()
                 warmup.start()
@@ -128,7 +122,7 @@ class VastClient:
                 server.stop()
                 raise
             self._server, self._url, self._proxy_key = server, _address(settings.host, server.port), proxy_key
-            self._endpoint_name = settings.endpoint
+            self._endpoint_name = endpoint_name
             self._resources = resources.pop_all()
             self._stopped.clear()
         return self

@@ -1,7 +1,7 @@
 """What can go wrong, by whose fault it is.
 
 Every error carries an HTTP status, a stable ``code``, a message that says what happened and a hint that says what to do.
-The proxy answers with :meth:`VespaError.body`, the command line prints ``str(error)``, and the library raises them.
+The proxy answers with :meth:`VespaError.body`, the command line and ``str(error)`` show both, and the library raises them.
 """
 
 from __future__ import annotations
@@ -92,6 +92,9 @@ class VespaError(Exception):
         self.retry_after = retry_after
         self.retried = retried
 
+    def __str__(self) -> str:
+        return f"{self.message}\n\nHINT: {self.hint}" if self.hint else self.message
+
     def body(self) -> bytes:
         """The JSON that the OpenAI and the Anthropic SDK both show: see "Errors" in the README."""
         import json  # here, since --help has to load this module
@@ -107,10 +110,27 @@ class VespaError(Exception):
         return {
             "type": _TYPES.get(self.status, "api_error"),
             "code": self.code,
-            "message": " ".join(part for part in (self.message, self.hint) if part),
+            "message": self._sentences(),
             "hint": self.hint,
             "param": None,
         }
+
+    @property
+    def advice(self) -> str:
+        """The hint in one line: what it lists, one point a line, becomes sentences."""
+        lead, *points = self.hint.split("\n  - ")
+        return " ".join([lead, *map(_as_sentence, points)])
+
+    def _sentences(self) -> str:
+        """Message and hint as one text, in which each thing stands once."""
+        if not self.hint or self.hint.startswith(self.message):
+            return self.advice or self.message
+        return f"{_as_sentence(self.message)} {self.advice}"
+
+
+def _as_sentence(text: str) -> str:
+    text = text.rstrip()
+    return text if text.endswith((".", "!", "?", ":", ".)")) else f"{text}."
 
 
 class ConfigurationError(VespaError):
@@ -126,7 +146,7 @@ class KeyFileUnusable(VespaError):
 
 
 class PortTaken(ConfigurationError):
-    """The port to listen on belongs to another program."""
+    """The port to listen on is taken."""
 
     code = "port_taken"
 

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 import requests
 
-from tests.support.command_line import MARKED, NAMES, PATIENCE, RULE, UNAUTHORIZED, Terminal, command, started, taken_port
+from tests.support.command_line import MARKED, NAMES, NO_ACCOUNT, PATIENCE, RULE, Terminal, command, started, taken_port
+from tests.support.seed import free_ports
 from tests.support.waiting import LONG
 from vespa_client.sandbox import Endpoint, Request, Sandbox
 
@@ -113,7 +114,9 @@ class TestInteractiveSetUp:
             it.type_key(MARKED)
             it.expect("ERROR: 401 Unauthorized")
         assert it.end() == 1
-        assert UNAUTHORIZED in it.screen
+        assert NO_ACCOUNT in it.screen
+        # It was typed, and for the account.
+        assert "--account-key" not in it.screen and "not account API key" not in it.screen
 
     def test_wrong_choices_are_asked_again(self, account: Sandbox, terminal: Any) -> None:
         it = terminal(account, "--account-key", account.account_key)
@@ -168,17 +171,30 @@ class TestInteractiveSetUp:
 
     def test_one_endpoint_only_is_shown_all_the_same(self, terminal: Any) -> None:
         with Sandbox(endpoints=("the-only-one",)) as account:
-            it = terminal(account, "--account-key", account.account_key, "--port", "0")
+            it = terminal(account, "--port", "0")
+            it.type_key(account.account_key)
             it.expect("Available endpoints (1):\r\n  1. the-only-one\r\n\r\nSelect endpoint [1-1]: ")
             it.type("1")
             it.expect("Starting proxy for: the-only-one")
             it.listening()
             assert it.interrupt() == 0
 
+    def test_with_a_key_at_hand_the_only_endpoint_is_taken_without_a_question(self, terminal: Any) -> None:
+        with Sandbox(endpoints=("the-only-one",)) as account:
+            [port] = free_ports(1)
+            it = terminal(account, "--account-key", account.account_key, "--port", str(port))
+            it.expect("Available endpoints (1):\r\n  1. the-only-one\r\n\r\nIt is the only one, and is taken.\r\n")
+            it.expect("Starting proxy for: the-only-one")
+            it.listening()
+            it.expect("Next time, without questions:")
+            assert it.interrupt() == 0
+        assert "Select endpoint" not in it.screen and "Local proxy port" not in it.screen
+
     def test_an_endpoints_name_moves_no_cursor_and_forges_no_line(self, account: Sandbox, terminal: Any) -> None:
         account.console.endpoints = [Endpoint(1, "one\x1b[2J\n  2. forged\u202e", "key-of-the-endpoint")]
         shown = "one\\x1b[2J\\n  2. forged\\u202e"
-        it = terminal(account, "--account-key", account.account_key, "--port", "0")
+        it = terminal(account, "--port", "0")
+        it.type_key(account.account_key)
         it.expect(f"Available endpoints (1):\r\n  1. {shown}\r\n\r\nSelect endpoint [1-1]: ")
         it.type("1")
         it.expect(f"Fetching endpoint API key for '{shown}'...\r\n")

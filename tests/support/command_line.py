@@ -35,6 +35,14 @@ HINT: 401 Unauthorized usually means:
   - Endpoint API key is required, not account API key
   - Use --account-key to auto-fetch the correct key
 """
+NO_ACCOUNT = """\
+ERROR: 401 Unauthorized
+
+HINT: 401 Unauthorized usually means:
+  - The key is an endpoint's own; an account API key is required here
+  - It was deleted, or a part of it was lost when it was copied
+  - Get one from https://console.vast.ai/account
+"""
 
 
 def started(name: str) -> str:

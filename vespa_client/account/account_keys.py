@@ -14,12 +14,13 @@ from typing import NamedTuple
 
 from ..errors import KeyFileUnusable
 from ..journal.log import log
+from ..outbound.private_files import write_private
 from ..settings.shells import how_to_protect, how_to_write_key
 from ..settings.table import Settings
 from ..settings.user_files import decoded, home_directory, read_file
 from ..settings.values import without_quotes
 
-__all__ = ["AccountKey", "account_keys", "key_files"]
+__all__ = ["AccountKey", "account_keys", "keep_key", "key_files"]
 
 
 class AccountKey(NamedTuple):
@@ -57,6 +58,15 @@ def account_keys(settings: Settings, *, warn: bool = False) -> Iterator[AccountK
         if key:
             yield AccountKey(key, str(path))
             return
+
+
+def keep_key(key: str) -> Path:
+    """Write the key into the first of the files, for this user's eyes alone. Returns that file. Raises OSError."""
+    path = next(iter(key_files()), None)
+    if path is None:
+        raise FileNotFoundError("there is no home to keep it in")
+    write_private(path, f"{key}\n".encode())
+    return path
 
 
 def _read(path: Path, warn: bool) -> str | None:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..client import VastClient
+    from .prompts import Answers
 
 __all__ = ["main"]
 
@@ -60,13 +61,16 @@ def _run(arguments: argparse.Namespace, signals: StopSignals) -> int:
     with logging_to_stderr(settings.debug):
         if arguments.list:
             return _list(settings)
-        if not settings.sandbox and _is_incomplete(settings):
-            if not sys.stdin.isatty():
-                raise _what_is_missing(settings)
+        if settings.sandbox or not _is_incomplete(settings):
+            return _serve(settings, signals)
+        if sys.stdin.isatty():
             from .prompts import interactive_setup
 
-            settings = interactive_setup(settings, ask_port=arguments.port is None)
-        return _serve(settings, signals)
+            answers = interactive_setup(settings, ask_port=arguments.port is None)
+            return _serve(answers.settings, signals, answers)
+        if not _has_account_key(settings):
+            raise _what_is_missing(settings)
+        return _serve(settings, signals)  # with the account's only endpoint, or an error that lists them
 
 
 def _list(settings: Settings) -> int:
@@ -74,7 +78,7 @@ def _list(settings: Settings) -> int:
     from ..assembly import settings_in_use
 
     with settings_in_use(settings) as in_use, open_console(in_use) as console:
-        endpoints = find_account(in_use, console)[1]
+        endpoints = find_account(in_use, console, for_itself=True)[1]
     if not endpoints:
         raise NoEndpoints("No endpoints found on this account.")
     try:
@@ -87,7 +91,8 @@ def _list(settings: Settings) -> int:
     return OK
 
 
-def _serve(settings: Settings, signals: StopSignals) -> int:
+def _serve(settings: Settings, signals: StopSignals, answers: Answers | None = None) -> int:
+    """``answers`` are those of the set-up, if there was one."""
     import time
 
     from ..client import VastClient
@@ -98,6 +103,8 @@ def _serve(settings: Settings, signals: StopSignals) -> int:
         _start(client, settings)
         signals.check()
         _announce(client, settings)
+        if answers is not None:
+            _spare_the_next_time(answers, signals)
         # In steps: on Windows, a sleep without an end can't be interrupted.
         while True:
             time.sleep(1.0)
@@ -119,17 +126,28 @@ def _start(client: VastClient, settings: Settings) -> None:
     try:
         client.start()
     except PortTaken as problem:
-        from .prompts import offer_port
+        from .ports import is_one_of_ours, offer_port
 
         free = offer_port(settings.host, settings.port + 1)
-        problem.hint = f"Use --port {free}, which is free, or stop that program." if free else "Use another --port."
+        ours = is_one_of_ours(settings.host, settings.port)
+        stop = "use the proxy of vespa_client's that runs there already" if ours else "stop that program"
+        problem.hint = f"Use --port {free}, which is free, or {stop}." if free else "Use another --port."
         raise
+
+
+def _spare_the_next_time(answers: Answers, signals: StopSignals) -> None:
+    from .next_time import command_without_questions, offer_to_keep_key
+
+    say(f"  Next time, without questions:\n    {command_without_questions(answers)}\n")
+    if answers.typed_key is not None:
+        offer_to_keep_key(answers.typed_key, signals)
 
 
 def _announce(client: VastClient, settings: Settings) -> None:
     name = printable(client.endpoint_name or "")
     what = f"{name} (sandbox: a stand-in, no GPU)" if settings.sandbox else name
-    say(f"{RULE}\n  Starting proxy for: {what}\n  Listening on: {client.url}\n{RULE}\n")
+    backend = f"\n  Backend: {settings.sandbox_backend}" if settings.sandbox_backend else ""
+    say(f"{RULE}\n  Starting proxy for: {what}\n  Listening on: {client.url}{backend}\n{RULE}\n")
     if client.proxy_key and not settings.proxy_key:
         say(f"  Other machines can ask: clients need this key: {client.proxy_key}\n")
     key = "the proxy key" if client.proxy_key else "not-used"
@@ -137,20 +155,23 @@ def _announce(client: VastClient, settings: Settings) -> None:
 
 
 def _is_incomplete(settings: Settings) -> bool:
+    return settings.endpoint is None or (settings.api_key is None and not _has_account_key(settings))
+
+
+def _has_account_key(settings: Settings, *, warn: bool = False) -> bool:
+    """Whether a key is at hand that may be an account's."""
     from ..account.account_keys import account_keys
 
-    return settings.endpoint is None or (settings.api_key is None and next(account_keys(settings), None) is None)
+    return next(account_keys(settings, warn=warn), None) is not None
 
 
 def _what_is_missing(settings: Settings) -> ConfigurationError:
-    from ..account.account_keys import account_keys
-
     missing = []
     hints = []
     if settings.endpoint is None:
         missing.append("the endpoint's name")
         hints.append("  - endpoint: --endpoint NAME or VAST_ENDPOINT (--list shows what there is)")
-    if next(account_keys(settings, warn=True), None) is None:
+    if not _has_account_key(settings, warn=True):
         missing.append("an API key")
         hints.append(f"  - account key: --account-key KEY, VAST_ACCOUNT_KEY, or the file {KEY_FILE}")
         hints.append("  - or the endpoint's own key: --api-key KEY or VAST_API_KEY")

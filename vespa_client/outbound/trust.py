@@ -124,7 +124,8 @@ class Trust:
             self._renewed_at = before  # the others who wait for it still want it
             raise
         except (VespaError, ValueError) as problem:
-            self.trouble = f"Vast.ai's root certificate can't be had: {problem}".rstrip(".")
+            reason = problem.message if isinstance(problem, VespaError) else problem
+            self.trouble = f"Vast.ai's root certificate can't be had: {reason}".rstrip(".")
             log.warning("%s", self.trouble)
             return
         self.trouble = ""

@@ -52,7 +52,8 @@ class Sandbox:
         self.console = Console(self.account_key, self.endpoints)
         self.autoscaler = Autoscaler(key, self.endpoints)
         self.model = Model(token_delay)
-        self.worker = Worker(key, Backend(backend_url) if backend_url else self.model.handle)
+        self.backend = Backend(backend_url) if backend_url else None
+        self.worker = Worker(key, self.backend or self.model.handle)
         self.worker.tls = worker_tls
         self._components: list[Component] = [self.model, self.worker, self.autoscaler, self.console]
         self._lock = threading.Lock()  # one start or stop at a time

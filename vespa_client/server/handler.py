@@ -16,6 +16,7 @@ from ..http1.fields import Fields
 from ..http1.framing import NO_BODY, Framing, keeps_alive, request_framing
 from ..http1.heads import RequestHead, parse_request_head
 from ..http1.malformed import MessageError, RequestMalformed
+from ..journal.hints import Hints
 from ..journal.log import log
 from ..journal.record import Record
 from ..net.lifeline import ClientGone, Lifeline
@@ -52,6 +53,7 @@ class Service:
     watcher: HangupWatcher
     heartbeats: Heartbeats
     connections: Connections
+    hints: Hints = field(default_factory=Hints)
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     stopping: bool = False
 
@@ -179,6 +181,7 @@ class ProxyHandler(BaseHTTPRequestHandler):
         finally:
             self._is_busy = False
             log.info(record.line())
+            self._service.hints.after(record)
         self.close_connection = self.close_connection or writer.must_close
         self._lingers = self.close_connection and not writer.resets
 
@@ -246,9 +249,9 @@ class ProxyHandler(BaseHTTPRequestHandler):
     def _fail(self, problem: VespaError, writer: AnswerWriter, record: Record, *, body_is_read: bool) -> None:
         detail = f"{problem.code}: {problem.message}"
         if writer.started:
-            record.break_off(detail)
+            record.break_off(detail, problem.advice)
         else:
-            record.refuse(problem.status, detail)
+            record.refuse(problem.status, detail, problem.advice)
         if not body_is_read or self._service.stopping:
             self._close_after(writer)
         writer.fail(problem)

@@ -16,6 +16,7 @@ from typing import Any
 from ..errors import ConfigurationError, PortTaken
 from ..journal.log import log
 from ..net.forks import close_in_children
+from ..net.own_ports import is_held_here
 from .threads import ConnectionThreads
 
 __all__ = ["Listener", "listen"]
@@ -158,7 +159,17 @@ def _refusal(problem: OSError, host: str, port: int) -> PortTaken | Configuratio
     """Why the host and port can't be listened on."""
     shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     if problem.errno in (errno.EADDRINUSE, getattr(errno, "WSAEADDRINUSE", errno.EADDRINUSE)):
-        return PortTaken(f"Port {port} is taken: another program listens on {shown}.", port=port)
+        if is_held_here(port):
+            return PortTaken(
+                f"Port {port} is taken: this program itself listens on it.",
+                port=port,
+                hint="An earlier VastClient may still run: stop() it first, or take port=0 for any free one.",
+            )
+        return PortTaken(
+            f"Port {port} is taken: another program listens on {shown}.",
+            port=port,
+            hint="Take another port, or 0 for any free one.",
+        )
     if problem.errno == errno.EACCES:
         hint = "Ports below 1024 are for privileged users on some systems: choose a higher --port."
         return ConfigurationError(f"Port {port} may not be used by this user.", hint=hint)

@@ -49,6 +49,10 @@ NO_PROXY_KEY = "off"
 """The ``proxy_key`` that says: ask nobody for one."""
 
 
+_CONSOLE_URL = to.url_like(INSTANCES["prod"].console_url)
+_AUTOSCALER_URL = to.url_like(INSTANCES["prod"].autoscaler_url)
+
+
 def _setting(default: Any, help: str, parse: Callable[[str], Any] = to.text, **how: Any) -> Any:
     """A :class:`Setting`, whose name an instance has for the value."""
     return Setting(default, help, parse, **how)
@@ -82,10 +86,18 @@ class Settings:
         "127.0.0.1", "local proxy host; the default answers on ::1 too, where the machine has it", metavar="HOST"
     )
     autoscaler_url: str | None = _setting(
-        None, "autoscaler URL (default: that of the instance)", to.url, metavar="URL", group="Vast.ai"
+        None,
+        "autoscaler URL (default: that of the instance)",
+        _AUTOSCALER_URL,
+        metavar="URL",
+        group="Vast.ai",
     )
     console_url: str | None = _setting(
-        None, "console URL (default: that of the instance)", to.url, metavar="URL", group="Vast.ai"
+        None,
+        "console URL (default: that of the instance)",
+        _CONSOLE_URL,
+        metavar="URL",
+        group="Vast.ai",
     )
     instance: str = _setting(
         "prod",
@@ -169,7 +181,7 @@ class Settings:
     sandbox_backend: str | None = _setting(
         None,
         "put your own model server (Ollama, llama.cpp, vLLM) behind the sandbox's worker",
-        to.url,
+        to.url_like("http://localhost:11434"),
         metavar="URL",
         group="Sandbox",
     )
@@ -179,7 +191,11 @@ class Settings:
         table = settings_table()
         unknown = sorted(set(given) - set(table))
         if unknown:
-            raise TypeError(f"there is no setting {', '.join(unknown)}")
+            from difflib import get_close_matches
+
+            near = [found for name in unknown for found in get_close_matches(name, table, 1)]
+            meant = f"; did you mean {', '.join(near)}?" if near else ""
+            raise TypeError(f"there is no setting {', '.join(unknown)}{meant}")
         values = {name: setting.default for name, setting in table.items()} | given
         checked = {name: table[name].checked(value) for name, value in values.items()}
         checked["sandbox"] = checked["sandbox"] or checked["sandbox_backend"] is not None

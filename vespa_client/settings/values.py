@@ -5,6 +5,10 @@ from __future__ import annotations
 import math
 import re
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 __all__ = [
     "count",
     "header_name",
@@ -18,6 +22,7 @@ __all__ = [
     "text",
     "time_limit",
     "url",
+    "url_like",
     "vast_key",
     "without_quotes",
 ]
@@ -98,7 +103,12 @@ def size(value: str) -> int:
     return int(match[1]) * _UNITS[match[2].upper()]
 
 
-def url(value: str) -> str:
+def url_like(example: str) -> Callable[[str], str]:
+    """:func:`url`, with an example of what is meant."""
+    return lambda value: url(value, example)
+
+
+def url(value: str, example: str = "https://run.vast.ai") -> str:
     """An http or https address, without a slash at the end."""
     from urllib.parse import urlsplit
 
@@ -108,7 +118,7 @@ def url(value: str) -> str:
     except ValueError:
         valid = False
     if not valid or parts.query or parts.fragment or "@" in parts.netloc or not re.fullmatch(r"[!-~]+", value):
-        raise ValueError("it takes an address such as https://run.vast.ai, without a log-in, a query or spaces")
+        raise ValueError(f"it takes an address such as {example}, without a log-in, a query or spaces")
     return value.rstrip("/")
 
 
