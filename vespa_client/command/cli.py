@@ -129,9 +129,12 @@ def _start(client: VastClient, settings: Settings) -> None:
         from .ports import is_one_of_ours, offer_port
 
         free = offer_port(settings.host, settings.port + 1)
-        ours = is_one_of_ours(settings.host, settings.port)
-        stop = "use the proxy of vespa_client's that runs there already" if ours else "stop that program"
-        problem.hint = f"Use --port {free}, which is free, or {stop}." if free else "Use another --port."
+        another = f"--port {free}, which is free" if free else "another --port"
+        if is_one_of_ours(settings.host, settings.port):
+            problem.message = f"Port {settings.port} is taken: a proxy of vespa_client's listens there already."
+            problem.hint = f"Use that one, or {another}."
+        else:
+            problem.hint = f"Use {another}, or stop that program."
         raise
 
 

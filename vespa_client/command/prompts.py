@@ -146,7 +146,7 @@ def _ask_port(settings: Settings) -> int:
     while True:
         answer = _ask(f"Local proxy port [{settings.port}]: ")
         try:
-            port: int = _parsed("port", answer, f"{answer!r} is none") if answer else settings.port
+            port: int = _parsed("port", answer, repr(answer)) if answer else settings.port
         except ConfigurationError as problem:
             say(problem.message)
             continue

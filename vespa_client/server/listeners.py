@@ -161,7 +161,7 @@ def _refusal(problem: OSError, host: str, port: int) -> PortTaken | Configuratio
     if problem.errno in (errno.EADDRINUSE, getattr(errno, "WSAEADDRINUSE", errno.EADDRINUSE)):
         if is_held_here(port):
             return PortTaken(
-                f"Port {port} is taken: this program itself listens on it.",
+                f"Port {port} is taken: this program itself listens on {shown}.",
                 port=port,
                 hint="An earlier VastClient may still run: stop() it first, or take port=0 for any free one.",
             )
