@@ -99,7 +99,11 @@ class EndpointKey:
         except (AuthenticationError, ConfigurationError, KeyFileUnusable):
             raise self._refused() from None
         if key == refused:
-            raise self._refused()
+            raise AuthenticationError(
+                "401 Unauthorized",
+                hint=f"The console gave this key of {self._endpoint_name!r} a moment ago, and the autoscaler refuses it. A new "
+                "endpoint's key may take a minute; if this goes on, check --instance and --autoscaler-url.",
+            )
         return key
 
     def _fetch(self) -> str:

@@ -67,5 +67,5 @@ class EndpointState:
                 return ""
             return find_endpoint(self._console.endpoints(account.key, lifeline), self._endpoint_name).state
         except VespaError as problem:
-            log.debug("The endpoint's state can't be had: %s", problem)
+            log.debug("The endpoint's state can't be had: %s", problem.message)
             return ""

@@ -19,6 +19,7 @@ from urllib3.util.ssltransport import SSLTransport
 from ..http1.heads import ResponseHead, parse_response_head
 from ..http1.malformed import MessageError
 from ..net.dialing import dial
+from ..net.forks import close_in_children
 from ..net.keepalives import GONE_AFTER
 from ..net.socket_reader import SocketReader
 from ..net.tcp import Counters, counters, is_readable, seconds_unheard
@@ -78,6 +79,7 @@ class Connection(HTTPConnection):
             self.sock.suppress_ragged_eofs = False  # type: ignore[attr-defined]
         # TLS inside a proxy's TLS is an object of urllib3's around the socket.
         self._system_socket = self.sock.socket if isinstance(self.sock, SSLTransport) else self.sock
+        close_in_children(self._system_socket)
         self._socket = TimedSocket(self.sock)
         self._reader = SocketReader(self._socket, self.call.limits.first_byte)
 

@@ -16,6 +16,7 @@ from ..http1.fields import Fields
 from ..http1.framing import NO_BODY, Framing, keeps_alive, request_framing
 from ..http1.heads import RequestHead, parse_request_head
 from ..http1.malformed import MessageError, RequestMalformed
+from ..journal.hints import Hints
 from ..journal.log import log
 from ..journal.record import Record
 from ..net.keepalives import keep_alive
@@ -64,6 +65,7 @@ class Service:
     local: LocalAnswers
     models: KnownModels
     translator: Translator
+    hints: Hints = field(default_factory=Hints)
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     stopping: bool = False
 
@@ -197,6 +199,7 @@ class ProxyHandler(BaseHTTPRequestHandler):
         finally:
             self._is_busy = False
             log.info(record.line())
+            self._service.hints.after(record)
         self.close_connection = self.close_connection or writer.must_close
         self._lingers = self.close_connection and not writer.resets
 
@@ -275,9 +278,9 @@ class ProxyHandler(BaseHTTPRequestHandler):
         detail = f"{problem.code}: {problem.message}"
         if writer.started:
             self._breaks_off = True
-            record.break_off(detail)
+            record.break_off(detail, problem.advice)
         else:
-            record.refuse(problem.status, detail)
+            record.refuse(problem.status, detail, problem.advice)
         # What a client of another protocol sends next is no request.
         if not body_is_read or self._service.stopping or isinstance(problem, UpgradeRefused):
             self._close_after(writer)
