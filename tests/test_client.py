@@ -380,6 +380,7 @@ class TestWhatIsGiven:
             "sandbox_worker": "vespa",
             "sandbox_scenario": "cold",
             "forward_header": ("X-Api-Key",),
+            "allow_redirect": ("files.example",),
             "allow_host": ("host.docker.internal",),
             "cors_origin": ("https://app.example",),
             "cost": "auto",

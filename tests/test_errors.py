@@ -38,7 +38,9 @@ def test_every_error_is_of_one_family_with_a_status_and_a_word_of_its_own(kind: 
     assert 400 <= problem.status < 600
     assert re.fullmatch(r"[a-z]+(_[a-z]+)*", problem.code)
     assert [other for other in CLASSES if other.code == problem.code] == [kind]
-    assert str(problem) == problem.message == "What happened."
+    assert problem.message == "What happened."
+    # As a notebook shows it.
+    assert str(problem) == (f"What happened.\n\nHINT: {problem.hint}" if problem.hint else "What happened.")
     assert problem.retry_after is None
     assert not problem.retried
 
@@ -51,7 +53,8 @@ def test_the_body_has_the_shape_that_both_sdks_read(kind: type[VespaError]) -> N
     assert list(parsed["error"]) == ["type", "code", "message", "hint", "param"]
     assert parsed["error"]["code"] == kind.code
     # SDKs show the message alone.
-    assert parsed["error"]["message"] == f"What happened. {problem.hint}".strip()
+    assert parsed["error"]["message"] == f"What happened. {problem.advice}".strip()
+    assert "\n" not in parsed["error"]["message"]
     assert parsed["error"]["hint"] == problem.hint
     assert parsed["error"]["param"] is None
     assert re.fullmatch(r"[a-z_]+_error|request_too_large", parsed["error"]["type"])
@@ -98,8 +101,26 @@ def test_an_event_is_one_event_whatever_the_text() -> None:
     assert re.fullmatch(rb"event: error\ndata: [^\r\n]*\n\n", event)
     parsed = json.loads(event.split(b"data: ", 1)[1])
     assert parsed["type"] == "error"
-    assert parsed["error"]["message"] == "line\r\none\n\ndata: two do\nthis"
+    assert parsed["error"]["message"] == "line\r\none\n\ndata: two. do\nthis"
     assert parsed["error"]["hint"] == "do\nthis"
+
+
+@pytest.mark.parametrize(
+    ("problem", "said"),
+    [
+        (
+            AuthenticationError("401 Unauthorized"),
+            "401 Unauthorized usually means: You're using the wrong API key type. Endpoint API key is required, not account "
+            "API key. Use --account-key to auto-fetch the correct key.",
+        ),
+        (NoWorkerReady("The autoscaler says: 1 stopped", hint="Wait."), "The autoscaler says: 1 stopped. Wait."),
+        (NoWorkerReady("It says: why?", hint="Wait."), "It says: why? Wait."),
+        (NoWorkerReady("It broke off (reset)", hint="Do:\n  - this\n  - that!"), "It broke off (reset). Do: this. that!"),
+        (BadRequest("No."), "No."),
+    ],
+)
+def test_the_message_for_sdks_says_each_thing_once_in_sentences(problem: VespaError, said: str) -> None:
+    assert problem.fields()["message"] == said
 
 
 def test_without_a_hint_the_message_stands_alone() -> None:

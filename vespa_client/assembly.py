@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from .account.endpoint_key import EndpointKey
 from .account.endpoint_state import EndpointState
-from .account.lookup import make_console
+from .account.lookup import make_console, with_an_endpoint
 from .errors import ConfigurationError
 from .journal.log import log
 from .journal.redaction import redacted
@@ -18,6 +18,7 @@ from .outbound.call import TimeLimits
 from .outbound.proxies import OutboundProxies
 from .outbound.transport import Transport
 from .routing.autoscaler import Autoscaler
+from .routing.redirects import Redirects
 from .routing.served_endpoint import ServedEndpoint
 from .routing.warmup import Warmup
 from .routing.workers import Workers
@@ -28,11 +29,12 @@ __all__ = ["Assembled", "assemble", "settings_in_use"]
 
 
 class Assembled(NamedTuple):
-    """A proxy's parts that are started and stopped, and the key that its clients have to give, if any."""
+    """A proxy's parts that are started and stopped, the key that its clients have to give, if any, and whom it serves."""
 
     server: ProxyServer
     warmup: Warmup
     proxy_key: str | None
+    endpoint_name: str
 
     def __repr__(self) -> str:
         return f"<Assembled on port {self.server.port}>"
@@ -41,9 +43,10 @@ class Assembled(NamedTuple):
 def assemble(settings: Settings, resources: contextlib.ExitStack) -> Assembled:
     """The endpoint's parts, put together, and the server in front of them, which listens already.
 
-    The endpoint key is fetched where it wasn't given. ``resources`` closes what they hold, the server excepted. Raises
-    :class:`VespaError`.
+    The endpoint key is fetched where it wasn't given, and an endpoint that wasn't named is the account's only one.
+    ``resources`` closes what they hold, the server excepted. Raises :class:`VespaError`.
     """
+    settings = with_an_endpoint(settings)
     assert settings.endpoint is not None
     proxies = OutboundProxies()
     console, transport, trust = make_console(settings, proxies)
@@ -56,12 +59,14 @@ def assemble(settings: Settings, resources: contextlib.ExitStack) -> Assembled:
     resources.callback(to_workers.close)
     _warn_in_clear(settings)
     limits = TimeLimits(settings.connect_timeout, settings.timeout, settings.idle_timeout)
-    workers = Workers(to_workers, trust, limits, settings.forward_header, require_tls=settings.require_tls)
+    workers = Workers(
+        to_workers, trust, limits, settings.forward_header, Redirects(settings.allow_redirect), require_tls=settings.require_tls
+    )
     autoscaler = Autoscaler(settings.autoscaler, settings.endpoint, key, EndpointState(settings, console), transport)
     server = ProxyServer(settings, ServedEndpoint(autoscaler, workers, settings), proxy_key)
     warmup = Warmup(autoscaler, trust, expects_tls=settings.autoscaler.startswith("https:"))
     resources.callback(warmup.close)
-    return Assembled(server, warmup, proxy_key)
+    return Assembled(server, warmup, proxy_key, settings.endpoint)
 
 
 @contextlib.contextmanager
@@ -87,6 +92,8 @@ def settings_in_use(settings: Settings) -> Iterator[Settings]:
     except ScriptError as problem:
         raise ConfigurationError(f"--sandbox-script: {problem}") from None
     with sandbox:
+        if sandbox.backend is not None and (trouble := sandbox.backend.trouble()):
+            log.warning("Nothing answers at the sandbox's backend %s yet: %s.", sandbox.backend.url, trouble.rstrip("."))
         yield replaced(
             settings,
             console_url=sandbox.console_url,

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from .client import VastClient
+from .net.real_threads import require_real_threads
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
@@ -53,6 +54,7 @@ class AsyncVastClient:
         """As :meth:`VastClient.start`. Cancelled, it leaves nothing running that it started."""
         if self._client.is_running:
             return self
+        require_real_threads()  # here already, since the thread below may never run where they aren't
         unwanted = threading.Event()
 
         def start() -> None:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import threading
+import weakref
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from .assembly import assemble, settings_in_use
-from .errors import ConfigurationError
 from .journal.log import log
+from .net.real_threads import require_real_threads
 from .server.proxy_server import ProxyServer
 from .settings.table import Settings, resolve
 
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
     from .settings.keywords import SettingKeywords
 
 __all__ = ["VastClient"]
+
+_clients: weakref.WeakSet[VastClient] = weakref.WeakSet()
 
 
 class VastClient:
@@ -54,12 +58,17 @@ class VastClient:
 
     def _set_up(self, settings: Settings) -> None:
         self._settings = settings
-        self._lock = threading.Lock()  # guards the fields below, and that start and stop come one after the other
-        self._server: ProxyServer | None = None
-        self._resources = contextlib.ExitStack()
+        self._be_stopped()
         self._url: str | None = None
         self._endpoint_name = settings.endpoint
         self._proxy_key: str | None = None
+        _clients.add(self)
+
+    def _be_stopped(self) -> None:
+        """Have nothing that runs: at first, and in a forked child, where all of it is the parent's."""
+        self._lock = threading.Lock()  # guards the fields below, and that start and stop come one after the other
+        self._server: ProxyServer | None = None
+        self._resources = contextlib.ExitStack()
         self._stopped = threading.Event()
 
     def __repr__(self) -> str:
@@ -94,22 +103,18 @@ class VastClient:
     def start(self) -> Self:
         """Listen and serve; the proxy is ready when this returns. Harmless when it runs already. Returns itself.
 
-        With an account key and no endpoint key, the endpoint key is fetched from the console first. Raises one of
-        :mod:`vespa_client.errors`; nothing is left running then.
+        With an account key and no endpoint key, the endpoint key is fetched from the console first; where no endpoint was
+        named, it is the account's only one. Raises one of :mod:`vespa_client.errors`; nothing is left running then.
         """
         with self._lock, contextlib.ExitStack() as resources:
             if self._server is not None:
                 return self
+            require_real_threads()
             settings = resources.enter_context(settings_in_use(self._settings))
-            if settings.endpoint is None:
-                raise ConfigurationError(
-                    "No endpoint was named.",
-                    hint="Name one with --endpoint or VAST_ENDPOINT; --list shows those of your account.",
-                )
             if settings.debug:
                 resources.callback(log.setLevel, log.level)
                 log.setLevel(logging.DEBUG)
-            server, warmup, proxy_key = assemble(settings, resources)
+            server, warmup, proxy_key, endpoint_name = assemble(settings, resources)
             try:
                 server.start()
                 warmup.start()
@@ -117,7 +122,7 @@ class VastClient:
                 server.stop()
                 raise
             self._server, self._url, self._proxy_key = server, _address(settings.host, server.port), proxy_key
-            self._endpoint_name = settings.endpoint
+            self._endpoint_name = endpoint_name
             self._resources = resources.pop_all()
             self._stopped.clear()
         return self
@@ -125,7 +130,8 @@ class VastClient:
     def stop(self, drain: float = 0.0) -> int:
         """Stop listening, let requests in progress finish for up to ``drain`` seconds, then cut them visibly.
 
-        Ends all threads and closes all sockets. Harmless when it doesn't run. Returns how many requests were cut.
+        Ends all threads and closes all sockets. Harmless when it doesn't run, and in a child that was forked from the
+        program that it runs in, which can use its address as before. Returns how many requests were cut.
         """
         with self._lock:
             server, self._server = self._server, None
@@ -162,3 +168,12 @@ class VastClient:
 def _address(host: str, port: int) -> str:
     shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "localhost": "127.0.0.1"}.get(host, host)
     return f"http://[{shown}]:{port}" if ":" in shown and not shown.startswith("[") else f"http://{shown}:{port}"
+
+
+def _forget_the_parents() -> None:
+    for client in list(_clients):
+        client._be_stopped()
+
+
+if hasattr(os, "register_at_fork"):  # Windows has no fork
+    os.register_at_fork(after_in_child=_forget_the_parents)

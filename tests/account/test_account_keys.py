@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import logging
 import os
 from pathlib import Path
@@ -194,7 +195,7 @@ def test_a_refusal_of_the_system_is_said(own_home: Path, monkeypatch: pytest.Mon
     def refuse(*args: object, **kwargs: object) -> str:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "read_text", refuse)
+    monkeypatch.setattr(Path, "open", refuse)
     with pytest.raises(KeyFileUnusable) as caught:
         found_keys()
     assert caught.value.message == f"The key file {path} can't be read: Permission denied."
@@ -238,3 +239,122 @@ def test_a_key_is_not_in_a_repr(own_home: Path) -> None:
     assert found.key == MARKED
     assert MARKED not in repr(found)
     assert ".vast_api_key" in repr(found)
+
+
+MARKS = {
+    "utf-8": b"\xef\xbb\xbf" + MARKED.encode(),
+    "utf-16-le": b"\xff\xfe" + MARKED.encode("utf-16-le"),
+    "utf-16-be": b"\xfe\xff" + MARKED.encode("utf-16-be"),
+    "utf-32-le": b"\xff\xfe\x00\x00" + MARKED.encode("utf-32-le"),
+    "utf-32-be": b"\x00\x00\xfe\xff" + MARKED.encode("utf-32-be"),
+}
+
+
+class TestFilesOfWindows:
+    @pytest.mark.parametrize("encoding", MARKS)
+    @pytest.mark.parametrize("end", ["", "\n", "\r\n", " \r\n\r\n"])
+    def test_a_mark_and_the_lines_ends_do_not_count(self, own_home: Path, encoding: str, end: str) -> None:
+        (own_home / ".vast_api_key").write_bytes(MARKS[encoding] + end.encode(encoding))
+        assert found_keys() == [(MARKED, True)]
+
+    @pytest.mark.parametrize("quote", ['"', "'"])
+    def test_the_quotes_of_cmd_do_not_count(self, own_home: Path, monkeypatch: pytest.MonkeyPatch, quote: str) -> None:
+        write_key(own_home / ".vast_api_key", f"{quote}{MARKED}{quote} \r\n")
+        assert found_keys() == [(MARKED, True)]
+        monkeypatch.setenv("VAST_API_KEY", f"{quote}an-endpoints-key{quote}")
+        monkeypatch.setenv("VAST_ACCOUNT_KEY", f"{quote}an-accounts-key{quote} ")
+        assert found_keys() == [("an-accounts-key", True)]
+        assert resolve({}).api_key == "an-endpoints-key"
+
+    @pytest.mark.parametrize("data", [b"\xff\xfe", b"\xef\xbb\xbf", b"\xef\xbb\xbf\r\n"])
+    def test_a_mark_alone_is_an_empty_file(self, own_home: Path, data: bytes) -> None:
+        (own_home / ".vast_api_key").write_bytes(data)
+        assert found_keys() == []
+
+    @pytest.mark.parametrize("data", [b"\xff\xfek", b"\xef\xbb\xbfk\xff", "schlüssel".encode("utf-16")])
+    def test_what_is_no_text_under_its_mark_is_said(self, own_home: Path, data: bytes) -> None:
+        (own_home / ".vast_api_key").write_bytes(data)
+        with pytest.raises(KeyFileUnusable, match="not plain text"):
+            found_keys()
+
+
+@posix
+class TestFilesThatAreReadOnce:
+    def test_a_pipe_is_read_once_and_remembered(self, sandbox: Sandbox, own_home: Path) -> None:
+        pipe = own_home / ".vast_api_key"
+        os.mkfifo(pipe)
+        with concurrent.futures.ThreadPoolExecutor(1) as writer:
+            writing = writer.submit(pipe.write_text, sandbox.account_key + "\n")
+            settings = resolve({"console_url": sandbox.console_url})
+            for _ in range(3):
+                assert next(account_keys(settings, warn=True)).key == sandbox.account_key
+            writing.result()
+        with VastClient(
+            "sandbox-llm", port=0, console_url=sandbox.console_url, autoscaler_url=sandbox.autoscaler_url
+        ) as client:
+            assert client.is_running
+
+    def test_a_file_is_read_anew(self, own_home: Path) -> None:
+        write_key(own_home / ".vast_api_key", "first")
+        assert found_keys() == [("first", True)]
+        write_key(own_home / ".vast_api_key", "second")
+        assert found_keys() == [("second", True)]
+
+
+class TestHomes:
+    def test_without_a_home_there_are_no_files(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        def none(*args: object) -> Path:
+            raise RuntimeError("Could not determine home directory.")
+
+        monkeypatch.setattr(Path, "home", none)
+        assert key_files() == []
+        assert found_keys() == []
+        assert found_keys(account_key="given") == [("given", True)]
+        monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+        assert key_files() == [tmp_path / "vastai" / "vast_api_key"]
+        write_key(key_files()[0], "of-the-file")
+        assert found_keys() == [("of-the-file", True)]
+
+    @pytest.mark.parametrize("place", ["absent", "file", "/dev/null", "absent/deeper"])
+    def test_a_home_that_is_none_holds_no_key(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, place: str) -> None:
+        (tmp_path / "file").touch()
+        monkeypatch.setenv("HOME", str(tmp_path / place))
+        monkeypatch.setenv("USERPROFILE", str(tmp_path / place))
+        assert found_keys() == []
+
+    @posix
+    def test_a_home_that_may_not_be_looked_into_holds_no_key(
+        self, own_home: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.DEBUG, "vespa_client")
+
+        def refuse(*args: object, **kwargs: object) -> None:
+            raise PermissionError(13, "Permission denied")
+
+        write_key(own_home / ".vast_api_key")
+        monkeypatch.setattr(Path, "open", refuse)
+        monkeypatch.setattr("os.access", lambda path, mode: False)
+        assert found_keys() == []
+        assert "can't be looked for: Permission denied" in caplog.text
+
+
+class TestHintsForWindows:
+    @pytest.fixture(autouse=True)
+    def on_windows(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("vespa_client.settings.shells.is_windows", lambda: True)
+
+    def test_a_file_with_too_much_is_written_anew_without_chmod(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        home = tmp_path / "Jane Doe's"
+        monkeypatch.setenv("HOME", str(home))
+        monkeypatch.setenv("USERPROFILE", str(home))
+        write_key(home / ".vast_api_key", "two words")
+        with pytest.raises(KeyFileUnusable) as caught:
+            found_keys()
+        assert caught.value.hint.endswith(f'Write it anew: echo your-account-key > "{home / ".vast_api_key"}"')
+        assert "chmod" not in caught.value.hint
+
+    def test_a_directory_in_the_files_place_is_said_without_chmod(self, own_home: Path) -> None:
+        (own_home / ".vast_api_key").mkdir()
+        with pytest.raises(KeyFileUnusable) as caught:
+            found_keys()
+        assert caught.value.hint == "Make it yours and readable, or give the key in another way."

@@ -26,10 +26,6 @@ from vespa_client.errors import (
 )
 from vespa_client.sandbox import HangUp, Sandbox
 
-HINT_OF_THE_SEED = """401 Unauthorized usually means:
-  - You're using the wrong API key type
-  - Endpoint API key is required, not account API key
-  - Use --account-key to auto-fetch the correct key"""
 MARKED = "marked-key-0123456789"
 ROW = {"id": 7, "endpoint_name": "my-llm", "api_key": MARKED, "user_id": 1, "endpoint_state": "active"}
 
@@ -101,13 +97,13 @@ def failure(sandbox: Sandbox, status: int, body: Any, headers: dict[str, str] | 
     return caught.value
 
 
-def test_a_wrong_key_is_a_401_with_the_seeds_hint(sandbox: Sandbox) -> None:
+def test_a_wrong_key_is_a_401_with_a_hint_for_accounts(sandbox: Sandbox) -> None:
     with pytest.raises(AuthenticationError) as caught:
         endpoints_of(sandbox, MARKED)
     problem = caught.value
     assert type(problem) is AuthenticationError
     assert (problem.message, problem.status, problem.code) == ("401 Unauthorized", 401, "authentication_failed")
-    assert problem.hint.startswith(HINT_OF_THE_SEED)
+    assert "an account API key is required here" in problem.hint and "not account API key" not in problem.hint
     assert sandbox.console_url in problem.hint
     assert MARKED not in problem.hint + str(problem) + repr(problem)
 
@@ -302,7 +298,8 @@ def test_an_account_without_endpoints_is_said() -> None:
 def test_of_two_endpoints_of_a_name_the_active_one_is_meant() -> None:
     found = find_endpoint([endpoint("a", "stopped", 1), endpoint("a", "active", 2), endpoint("a", "active", 3)], "a")
     assert found.id == 2
-    assert find_endpoint([endpoint("a", "stopped", 1), endpoint("a", "suspended", 2)], "a").id == 1
+    assert find_endpoint([endpoint("a", "stopped", 1), endpoint("a", "suspended", 2)], "a").id == 2
+    assert find_endpoint([endpoint("a", "stopped", 1), endpoint("a", "stopped", 2)], "a").id == 1
 
 
 class Speaking:
@@ -328,3 +325,56 @@ class Speaking:
             client.sendall(self._words)
             client.shutdown(socket.SHUT_WR)
             client.recv(1)
+
+
+ODD_ROWS = [
+    None,
+    5,
+    "my-llm",
+    [],
+    {},
+    {**ROW, "endpoint_name": None},
+    {**ROW, "endpoint_name": ""},
+    {**ROW, "endpoint_name": " "},
+    {**ROW, "endpoint_name": 5},
+    {**ROW, "endpoint_name": ["my-llm"]},
+    {**ROW, "api_key": "two\r\nlines"},
+    {**ROW, "api_key": "schlüssel"},
+    {**ROW, "api_key": 5},
+    {**ROW, "api_key": {"key": MARKED}},
+    {**ROW, "id": None},
+    {**ROW, "id": "x"},
+    {**ROW, "id": True},
+    {**ROW, "id": float("inf")},
+    {**ROW, "endpoint_state": {"word": "active"}},
+    {**ROW, "endpoint_state": 5},
+    {"id": 7},
+    {"endpoint_name": "my-llm"},
+]
+
+
+@pytest.mark.parametrize("row", ODD_ROWS, ids=repr)
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_an_odd_row_costs_itself_and_not_the_list(
+    sandbox: Sandbox, caplog: pytest.LogCaptureFixture, row: Any, place: int
+) -> None:
+    caplog.set_level(logging.DEBUG, "vespa_client")
+    rows: list[Any] = [{**ROW, "endpoint_name": "first"}, {**ROW, "endpoint_name": "second"}]
+    rows.insert(place, row)
+    sandbox.console.answer_with(200, {"success": True, "results": rows})
+    assert [endpoint.name for endpoint in endpoints_of(sandbox)] == ["first", "second"]
+    [line] = [record for record in caplog.records if "passed over" in record.getMessage()]
+    assert line.levelno == logging.DEBUG
+    assert line.getMessage().startswith(f"Row {place + 1} of the console's list of endpoints is passed over: ")
+    assert MARKED not in caplog.text and "two" not in line.getMessage()
+
+
+def test_a_list_without_a_row_is_an_empty_one(sandbox: Sandbox) -> None:
+    sandbox.console.answer_with(200, {"success": True, "results": []})
+    assert endpoints_of(sandbox) == []
+
+
+@pytest.mark.parametrize("rows", ["abc", {"0": ROW}, {}, "", False])
+def test_results_that_are_no_list_are_none(sandbox: Sandbox, rows: Any) -> None:
+    problem = failure(sandbox, 200, {"success": True, "results": rows})
+    assert "no list of endpoints" in problem.message

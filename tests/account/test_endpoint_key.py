@@ -107,7 +107,10 @@ def test_without_an_account_there_is_no_key(make_key: MakeKey) -> None:
         make_key(account_key=None).key()
 
 
-def test_a_changed_key_is_fetched_again(sandbox: Sandbox, make_key: MakeKey, clock: Clock) -> None:
+def test_a_changed_key_is_fetched_again(
+    sandbox: Sandbox, make_key: MakeKey, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "vespa_client")
     endpoint_key = make_key()
     old = endpoint_key.key()
     new = sandbox.console.rotate_key(sandbox.endpoints[0].name)
@@ -115,6 +118,7 @@ def test_a_changed_key_is_fetched_again(sandbox: Sandbox, make_key: MakeKey, clo
     assert endpoint_key.renew(old) == new
     assert endpoint_key.key() == new
     assert asked(sandbox) == 2
+    assert "has changed; the new one is in use" in caplog.text
 
 
 def test_who_comes_later_with_the_old_key_is_given_the_new_one(sandbox: Sandbox, make_key: MakeKey, clock: Clock) -> None:
@@ -164,9 +168,15 @@ def test_a_key_of_a_moment_ago_may_not_have_reached_the_autoscaler_yet(
     assert asked(sandbox) == 2
 
 
-def test_a_given_key_is_not_new_to_the_autoscaler(sandbox: Sandbox, make_key: MakeKey) -> None:
+def test_a_given_key_is_not_new_to_the_autoscaler(
+    sandbox: Sandbox, make_key: MakeKey, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "vespa_client")
     assert make_key(api_key=MARKED).renew(MARKED) == sandbox.endpoints[0].api_key
     assert asked(sandbox) == 1
+    # It was the wrong one from the start, for all that is known.
+    assert "was fetched with the account key, and is in use" in caplog.text
+    assert "changed" not in caplog.text
 
 
 def test_a_key_that_stays_refused_is_asked_for_in_growing_pauses(
@@ -284,6 +294,7 @@ def test_an_account_key_in_the_endpoint_keys_place_is_used_as_one(
     assert endpoint_key.renew(sandbox.account_key) == sandbox.endpoints[0].api_key
     messages = [record.getMessage() for record in caplog.records]
     assert "The key from --api-key or VAST_API_KEY is an account key, and is used as one." in messages
+    assert "was fetched with the account key" in messages[-1]
     assert sandbox.account_key not in "\n".join(messages)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -42,14 +43,14 @@ def make_state(sandbox: Sandbox, clock: Clock) -> Any:
 MakeState = Callable[..., EndpointState]
 
 
-@pytest.mark.parametrize("state", ["stopped", "suspended"])
+@pytest.mark.parametrize("state", ["stopped", "Stopped "])
 def test_a_stopped_endpoint_is_said_and_looked_at_once_a_minute(
     sandbox: Sandbox, make_state: MakeState, clock: Clock, state: str
 ) -> None:
     sandbox.endpoints[0].state = state
     watched = make_state(api_key=MARKED)
     for _ in range(3):
-        with pytest.raises(EndpointStopped, match=state):
+        with pytest.raises(EndpointStopped, match="is stopped"):
             watched.check()
     assert asked(sandbox) == 1
     sandbox.endpoints[0].state = "active"
@@ -58,7 +59,19 @@ def test_a_stopped_endpoint_is_said_and_looked_at_once_a_minute(
     assert asked(sandbox) == 2
 
 
-@pytest.mark.parametrize("state", ["active", "running", "a word of tomorrow", ""])
+def test_a_suspended_endpoint_has_workers_and_is_told_of_once(
+    sandbox: Sandbox, make_state: MakeState, clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    sandbox.endpoints[0].state = "suspended"
+    watched = make_state(api_key=MARKED)
+    for _ in range(3):
+        watched.check()
+        clock.forward(61)
+    assert caplog.text.count("suspended: its workers go on") == 1
+
+
+@pytest.mark.parametrize("state", ["active", "running", "suspended", "a word of tomorrow", ""])
 def test_any_other_state_is_no_reason_to_give_up(sandbox: Sandbox, make_state: MakeState, state: str) -> None:
     sandbox.endpoints[0].state = state
     make_state().check()

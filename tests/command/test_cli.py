@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command_line import MARKED, NAMES, PATIENCE, UNAUTHORIZED, Process, command, in_process, run
+from tests.support.command_line import MARKED, NAMES, NO_ACCOUNT, PATIENCE, Process, command, in_process, run
 from tests.support.outbound_proxy import OutboundProxy
 from tests.support.programs import environment
 from vespa_client import __version__
@@ -63,14 +63,14 @@ class TestList:
     def test_a_wrong_key_is_answered_as_in_the_seed(self, account: Sandbox) -> None:
         code, out, err = run(command(account, "--list", "--account-key", MARKED))
         assert (code, out) == (1, "")
-        assert err.startswith(UNAUTHORIZED)
+        assert err.startswith(NO_ACCOUNT)
         assert MARKED not in err
 
     def test_an_endpoint_key_is_the_wrong_kind(self, account: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
         key = account.endpoints[0].api_key
         code, out, err = in_process(capsys, command(account, "--list", "--account-key", key))
         assert (code, out) == (1, "")
-        assert err.startswith(UNAUTHORIZED)
+        assert err.startswith(NO_ACCOUNT)
         assert key not in err
 
     def test_without_a_key_the_ways_to_give_one_are_said(self, account: Sandbox, capsys: pytest.CaptureFixture[str]) -> None:
@@ -174,7 +174,6 @@ class TestFailures:
         [
             ([], "the endpoint's name and an API key", ["--endpoint", "VAST_ENDPOINT", "--account-key", "~/.vast_api_key"]),
             (["--endpoint", "e"], "an API key", ["--account-key", "VAST_ACCOUNT_KEY", "--api-key", "VAST_API_KEY"]),
-            (["--account-key", MARKED], "the endpoint's name", ["--endpoint", "VAST_ENDPOINT", "--list"]),
         ],
     )
     def test_without_a_terminal_nothing_is_asked_and_what_is_missing_is_said(
@@ -188,10 +187,53 @@ class TestFailures:
         assert MARKED not in err
         assert account.console.requests == []
 
+    @pytest.mark.parametrize("source", ["flag", "environment", "endpoint key's variable", "file"])
+    def test_with_an_account_key_at_hand_the_only_endpoint_is_taken(
+        self, monkeypatch: pytest.MonkeyPatch, own_home: Path, source: str
+    ) -> None:
+        with Sandbox(endpoints=("the-only-one",)) as account:
+            if source in ("environment", "endpoint key's variable"):
+                monkeypatch.setenv("VAST_ACCOUNT_KEY" if source == "environment" else "VAST_API_KEY", account.account_key)
+            elif source == "file":
+                (own_home / ".vast_api_key").write_text(account.account_key)
+                (own_home / ".vast_api_key").chmod(0o600)
+            given = ["--account-key", account.account_key] if source == "flag" else []
+            with Process(command(account, *given, "--port", "0")) as it:
+                it.listening()
+                it.process.terminate()
+                _, out, err = it.end()
+        assert "Starting proxy for: the-only-one" in out
+        assert "The account's only endpoint is taken: the-only-one" in err
+
+    def test_with_an_account_key_at_hand_several_endpoints_are_listed(
+        self, account: Sandbox, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("sys.stdin", None)
+        code, out, err = in_process(capsys, command(account, "--account-key", account.account_key))
+        assert (code, out) == (2, "")
+        assert err == (
+            "ERROR: No endpoint was named, and the account has 3.\n\nHINT: Name one with --endpoint or VAST_ENDPOINT. "
+            "Your endpoints: my-llm-endpoint, my-comfyui-endpoint, test-endpoint\n"
+        )
+
+    def test_an_endpoint_key_alone_needs_the_endpoints_name(self, account: Sandbox) -> None:
+        code, out, err = run(command(account, "--api-key", account.endpoints[0].api_key))
+        assert (code, out) == (2, "")
+        assert err.startswith("ERROR: No endpoint was named.\n\nHINT: Name one with --endpoint or VAST_ENDPOINT")
+
     @pytest.mark.parametrize(
         ("arguments", "said"),
         [
-            (["--prot", "8010"], "unknown flag: --prot"),
+            (["--prot", "8010"], "unknown flag: --prot. Did you mean --port?"),
+            (["--sanbox"], "unknown flag: --sanbox. Did you mean --sandbox?"),
+            (["--sanbox-backend=http://localhost:1"], "unknown flag: --sanbox-backend. Did you mean --sandbox-backend?"),
+            (["--account_key", "k"], "unknown flag: --account_key. Did you mean --account-key?"),
+            (["--lst", "--endpont", "e"], "unknown flag: --lst, --endpont. Did you mean --list and --endpoint?"),
+            (["-port", "8010"], "every value needs its flag in front of it. Did you mean --port?"),
+            (["--nothing-like-it"], "unknown flag: --nothing-like-it"),
+            (["--sandbox-backend", "localhost:11434"], "it takes an address such as http://localhost:11434, without"),
+            (["--autoscaler-url", "run.vast.ai"], "it takes an address such as https://run.vast.ai, without"),
+            (["--console-url", "console.vast.ai"], "it takes an address such as https://console.vast.ai, without"),
             (["--port"], "expected one argument"),
             (["--port", "http"], "--port 'http': a port is a number"),
             (["--instance", "production"], "choose one of prod, alpha, candidate"),
@@ -352,7 +394,7 @@ class TestFlags:
     @pytest.mark.parametrize("name", list(settings_table()))
     def test_each_setting_has_its_flag(self, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
         seen: list[Settings] = []
-        monkeypatch.setattr(cli, "_serve", lambda settings: seen.append(settings) or 0)
+        monkeypatch.setattr(cli, "_serve", lambda settings, signals: seen.append(settings) or 0)
         setting = settings_table()[name]
         flag = "--" + name.replace("_", "-")
         if setting.is_switch:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shlex
+import stat
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +15,21 @@ from typing import Any
 import pytest
 import requests
 
-from tests.support.command_line import MARKED, NAMES, PATIENCE, RULE, UNAUTHORIZED, Terminal, command, started, taken_port
+from tests.support.command_line import (
+    MARKED,
+    NAMES,
+    NO_ACCOUNT,
+    PATIENCE,
+    RULE,
+    Process,
+    Terminal,
+    command,
+    started,
+    taken_port,
+)
+from tests.support.seed import free_ports
 from tests.support.waiting import LONG
+from vespa_client import VastClient
 from vespa_client.sandbox import Endpoint, Request, Sandbox
 
 BANNER = f"""\
@@ -113,7 +129,9 @@ class TestInteractiveSetUp:
             it.type_key(MARKED)
             it.expect("ERROR: 401 Unauthorized")
         assert it.end() == 1
-        assert UNAUTHORIZED in it.screen
+        assert NO_ACCOUNT in it.screen
+        # It was typed, and for the account.
+        assert "--account-key" not in it.screen and "not account API key" not in it.screen
 
     def test_wrong_choices_are_asked_again(self, account: Sandbox, terminal: Any) -> None:
         it = terminal(account, "--account-key", account.account_key)
@@ -157,6 +175,22 @@ class TestInteractiveSetUp:
             assert it.listening() == f"http://127.0.0.1:{free}"
         assert it.interrupt() == 0
 
+    def test_a_port_of_a_proxy_like_this_one_is_said_to_be(self, account: Sandbox, terminal: Any) -> None:
+        with VastClient(sandbox=True, port=0) as other:
+            port = other.url.rpartition(":")[2]
+            it = terminal(account, "--account-key", account.account_key)
+            it.expect("Select endpoint [1-3]: ")
+            it.type("3")
+            it.expect("Local proxy port [8010]: ")
+            it.type("abc")
+            it.expect("'abc': a port is a number from 0 to 65535 (0 takes any free one).")
+            it.expect("Local proxy port [8010]: ")
+            it.type(port)
+            it.expect(f"Port {port} is taken by another proxy of vespa_client's; ")
+            it.expect("Local proxy port [8010]: ")
+            assert it.leave() == 130
+        assert "--port" not in it.screen
+
     def test_a_host_that_is_none_is_no_taken_port(self, account: Sandbox, terminal: Any) -> None:
         it = terminal(account, "--account-key", account.account_key, "--host", "nowhere.invalid")
         it.expect("Select endpoint [1-3]: ")
@@ -168,17 +202,30 @@ class TestInteractiveSetUp:
 
     def test_one_endpoint_only_is_shown_all_the_same(self, terminal: Any) -> None:
         with Sandbox(endpoints=("the-only-one",)) as account:
-            it = terminal(account, "--account-key", account.account_key, "--port", "0")
+            it = terminal(account, "--port", "0")
+            it.type_key(account.account_key)
             it.expect("Available endpoints (1):\r\n  1. the-only-one\r\n\r\nSelect endpoint [1-1]: ")
             it.type("1")
             it.expect("Starting proxy for: the-only-one")
             it.listening()
             assert it.interrupt() == 0
 
+    def test_with_a_key_at_hand_the_only_endpoint_is_taken_without_a_question(self, terminal: Any) -> None:
+        with Sandbox(endpoints=("the-only-one",)) as account:
+            [port] = free_ports(1)
+            it = terminal(account, "--account-key", account.account_key, "--port", str(port))
+            it.expect("Available endpoints (1):\r\n  1. the-only-one\r\n\r\nIt is the only one, and is taken.\r\n")
+            it.expect("Starting proxy for: the-only-one")
+            it.listening()
+            it.expect("Next time, without questions:")
+            assert it.interrupt() == 0
+        assert "Select endpoint" not in it.screen and "Local proxy port" not in it.screen
+
     def test_an_endpoints_name_moves_no_cursor_and_forges_no_line(self, account: Sandbox, terminal: Any) -> None:
         account.console.endpoints = [Endpoint(1, "one\x1b[2J\n  2. forged\u202e", "key-of-the-endpoint")]
         shown = "one\\x1b[2J\\n  2. forged\\u202e"
-        it = terminal(account, "--account-key", account.account_key, "--port", "0")
+        it = terminal(account, "--port", "0")
+        it.type_key(account.account_key)
         it.expect(f"Available endpoints (1):\r\n  1. {shown}\r\n\r\nSelect endpoint [1-1]: ")
         it.type("1")
         it.expect(f"Fetching endpoint API key for '{shown}'...\r\n")
@@ -269,3 +316,84 @@ class TestInteractiveSetUp:
             assert it.leave() == 130
         finally:
             go_on.set()
+
+
+class TestNextTime:
+    def type_all(self, it: Any, account: Sandbox, endpoint: str = "1") -> str:
+        it.type_key(account.account_key)
+        it.expect("Select endpoint [1-3]: ")
+        it.type(endpoint)
+        it.expect("Local proxy port [8010]: ")
+        it.type("0")
+        url: str = it.listening()
+        it.expect("Next time, without questions:\r\n    ")
+        return url
+
+    @pytest.mark.parametrize("answer", ["y", "yes", "Y"])
+    def test_the_key_is_kept_and_the_command_works(self, account: Sandbox, terminal: Any, own_home: Path, answer: str) -> None:
+        it = terminal(account)
+        self.type_all(it, account)
+        it.child.expect(r"(python -m vespa_client [^\r]+)\r\n")
+        shown = it.child.match[1]
+        path = own_home / ".vast_api_key"
+        assert not path.exists()
+        it.expect("readable by you alone? [y/N]: ")
+        it.type(answer)
+        it.expect(f"Kept in {path}.")
+        assert it.interrupt() == 0
+        assert path.read_text() == f"{account.account_key}\n"
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+        assert account.account_key not in it.screen
+        with Process([sys.executable, *shlex.split(shown)[1:]]) as again:
+            assert requests.get(f"{again.listening()}/v1/models", timeout=LONG).status_code == 200
+
+    @pytest.mark.parametrize("answer", ["", "n", "no", "perhaps"])
+    def test_anything_else_keeps_nothing(self, account: Sandbox, terminal: Any, own_home: Path, answer: str) -> None:
+        it = terminal(account)
+        self.type_all(it, account)
+        it.expect("[y/N]: ")
+        it.type(answer)
+        it.expect("Not kept.")
+        it.expect("VAST_ACCOUNT_KEY")
+        assert it.interrupt() == 0
+        assert not (own_home / ".vast_api_key").exists()
+
+    def test_it_serves_while_it_asks_and_ends_without_an_answer(self, account: Sandbox, terminal: Any) -> None:
+        it = terminal(account)
+        url = self.type_all(it, account)
+        it.expect("[y/N]: ")
+        assert requests.get(f"{url}/v1/models", timeout=LONG).status_code == 200
+        it.expect("GET /v1/models -> 200")
+        assert it.interrupt() == 0
+        assert "Stopping" in it.screen
+
+    def test_the_end_of_the_input_is_a_no_and_not_the_end(self, account: Sandbox, terminal: Any) -> None:
+        it = terminal(account)
+        url = self.type_all(it, account)
+        it.expect("[y/N]: ")
+        it.child.sendeof()
+        it.expect("Not kept.")
+        assert requests.get(f"{url}/v1/models", timeout=LONG).status_code == 200
+        assert it.interrupt() == 0
+
+    def test_a_home_that_takes_nothing_is_said(self, account: Sandbox, terminal: Any, own_home: Path) -> None:
+        it = terminal(account)
+        self.type_all(it, account)
+        it.expect("[y/N]: ")
+        own_home.chmod(0o777)  # where anybody could put another key in its place
+        it.type("y")
+        it.expect("It can't be kept: ")
+        assert it.interrupt() == 0
+        own_home.chmod(0o700)
+
+    def test_a_known_key_is_not_offered_to_be_kept(self, account: Sandbox, terminal: Any) -> None:
+        flags = ["--drain", "1.5", "--forward-header", "X-Key"]
+        it = terminal(account, "--account-key", account.account_key, "--port", "0", *flags)
+        it.expect("Select endpoint [1-3]: ")
+        it.type("2")
+        it.listening()
+        it.expect("vespa_client --endpoint my-comfyui-endpoint --account-key YOUR_ACCOUNT_KEY --port 0 ")
+        it.expect("--drain 1.5 --forward-header X-Key\r\n")
+        assert it.interrupt() == 0
+        assert "[y/N]" not in it.screen
+        assert account.account_key not in it.screen

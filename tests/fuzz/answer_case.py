@@ -17,12 +17,33 @@ from .tokens import EOL, Token, Tokens, chunk_tokens, join, line_tokens
 
 __all__ = ["POISON", "TURNED_AWAY", "AnswerCase", "Script", "draw_answer_case"]
 
-TURNED_AWAY = (429, 502, 503, 504)
+TURNED_AWAY = (429, 503)
 POISON = b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\nX-Mark: poison\r\n\r\npoisoned"
 """An answer that nobody asked for."""
 
 _METHODS = {"POST": 50, "GET": 22, "HEAD": 14, "DELETE": 6, "PUT": 4, "PATCH": 4}
-_STATUSES = (200,) * 30 + (201, 202, 204, 204, 206, 301, 302, 304, 304, 307, 400, 404, 405, 410, 422, 500, 500, *TURNED_AWAY)
+_STATUSES = (200,) * 30 + (
+    201,
+    202,
+    204,
+    204,
+    206,
+    301,
+    302,
+    304,
+    304,
+    307,
+    400,
+    404,
+    405,
+    410,
+    422,
+    500,
+    500,
+    502,
+    504,
+    *TURNED_AWAY,
+)
 _KINDS = (b"text/plain", b"application/json", b"text/event-stream", b"Text/Event-Stream; charset=utf-8", b"image/png")
 _HEADERS: tuple[tuple[bytes, bytes], ...] = (
     (b"Server", b"fuzz"),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from .answer_case import TURNED_AWAY, AnswerCase
-from .answer_oracle import AnswerReading
+from .answer_oracle import AnswerReading, leads_away
 from .arrival import Arrival
 from .conversation import Seen
 from .echo import echo_body, echo_of
@@ -169,6 +169,10 @@ def _check_own_error(case: AnswerCase, routes: Sequence[Play], runs: Sequence[Pl
         if answer.status != (502 if answer.own_error == "worker_answer_broken" else 504):
             raise _Broken("an error has its status", str(answer))
         return "refused", f"{answer.status} {answer.own_error}"
+    if answer.own_error == "redirect_refused":
+        if answer.status != 502 or reading is None or not leads_away(reading.status, reading.fields):
+            raise _Broken("a good answer is passed on", f"{reading}: {answer}")
+        return "refused", f"{answer.status} {answer.own_error}"
     if answer.status not in _REFUSALS.get(answer.own_error, ()):
         raise _Broken("an error has its status", str(answer))
     if reading is not None and reading.status not in TURNED_AWAY:
@@ -189,6 +193,8 @@ def _check_worker_failed(case: AnswerCase, reading: AnswerReading, answer: Answe
 def _check_passed(case: AnswerCase, reading: AnswerReading, answer: Answer, seen: Seen) -> _Outcome:
     if (answer.status, answer.reason) != (reading.status, reading.reason):
         raise _Broken("a worker's status is passed on", f"{reading}: {answer}")
+    if leads_away(reading.status, reading.shown_fields):
+        raise _Broken("a client is led nowhere else", f"{reading}: {answer}")
     _check_fields(case, reading, answer)
     body = answer.body
     if answer.whole:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Literal
 
 from .heads import Fields, Incomplete, Malformed, head_end, is_text, members_of, read_chunks, read_lines, values_of
 
-__all__ = ["AnswerReading", "LinkEnd", "read_answer"]
+__all__ = ["AnswerReading", "LinkEnd", "leads_away", "read_answer"]
 
 LinkEnd = Literal["keep", "close", "reset"]
 Verdict = Literal["good", "either", "broken", "none"]
@@ -28,6 +29,8 @@ _HOP_BY_HOP = (
     "upgrade",
 )
 # The proxy says these itself.
+# What is no path to every client: browsers pass over tabs, and take a backslash for a slash.
+_NO_PATH = re.compile(r"[^!-~]*(?:[A-Za-z][A-Za-z0-9+.\t-]*:|[/\\]\t*[/\\])")
 _FROM_THE_PROXY = ("content-length", "x-vespa-error")
 
 
@@ -70,6 +73,11 @@ class AnswerReading:
 
     def __str__(self) -> str:
         return f"{self.verdict} ({self.why}) {self.status} {self.fields}"[:600] + f" {len(self.body)} bytes"
+
+
+def leads_away(status: int, fields: Fields) -> bool:
+    """Whether a client that follows these headers leaves the proxy. No worker here redirects to its own address."""
+    return 300 <= status < 400 and any(map(_NO_PATH.match, values_of(fields, "location")))
 
 
 def read_answer(data: bytes, end: LinkEnd, method: str) -> AnswerReading:

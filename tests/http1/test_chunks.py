@@ -169,3 +169,21 @@ def test_trailers_have_a_limit_too() -> None:
     few, many = b"0\r\n" + trailer * 10 + b"\r\n", b"0\r\n" + trailer * (MAX_HEAD // len(trailer) + 1) + b"\r\n"
     assert decode([few]) == (b"", b"")
     assert decode([many]) == decode(pieces_of(many, list(range(0, len(many), 777)))) == "refused"
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (b"HTTP/1.1 500 Internal Server Error", "came the head of another answer, '500 Internal Server Error'"),
+        (b"HTTP/1.0 502", "came the head of another answer, '502'"),
+        (b"HTTP/1.1 500 \x1b[2J" + b"x" * 999, "came the head of another answer, '500 '"),
+        (b"HTTP/2 500 x", "not a hexadecimal number"),
+        (b"GET / HTTP/1.1", "not a hexadecimal number"),
+        (b"five", "not a hexadecimal number"),
+    ],
+)
+def test_what_stands_where_a_chunk_should_begin_is_said(line: bytes, said: str) -> None:
+    decoder = ChunkedDecoder()
+    assert decoder.feed(encode_chunk(b"half")) == b"half"
+    with pytest.raises(MessageError, match=said):
+        decoder.feed(line + b"\r\nContent-Length: 0\r\n\r\n")

@@ -50,6 +50,32 @@ def test_a_proxy_without_a_scheme_speaks_plain_http() -> None:
     assert proxies(https="10.0.0.1:3128").for_host("https", "run.vast.ai", None) == "http://10.0.0.1:3128"
 
 
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        (" http://plain:1 ", "http://plain:1"),
+        ("\thttp://plain:1\r\n", "http://plain:1"),
+        (" plain:1", "http://plain:1"),
+        ("//plain:1", "http://plain:1"),
+        ("HTTP://plain:1", "http://plain:1"),
+        ("HTTPS://plain:1/", "https://plain:1/"),
+    ],
+)
+def test_a_proxys_address_is_taken_as_people_write_it(written: str, meant: str) -> None:
+    assert proxies(https=written).for_host("https", "run.vast.ai", None) == meant
+    assert proxies(all=written).for_host("https", "run.vast.ai", None) == meant
+
+
+def test_blanks_are_no_proxy() -> None:
+    assert proxies(https=" ").for_host("https", "run.vast.ai", None) is None
+    assert proxies(https=" ", all="http://any:3").for_host("https", "run.vast.ai", None) == "http://any:3"
+
+
+@pytest.mark.parametrize("host", ["localhost.", "LOCALHOST", "0:0::1", "::ffff:127.0.0.1"])
+def test_this_machine_is_known_in_every_form(host: str) -> None:
+    assert proxies(all="http://any:2").for_host("http", host, 8010) is None
+
+
 def test_its_password_is_known_as_a_secret() -> None:
     some = proxies(http="http://me:p%40ss@plain:1", https="token@secure:2", all="http://any:3")
     assert some.passwords == ["p%40ss", "token", "p@ss", "token"]
@@ -83,6 +109,53 @@ def test_this_machine_is_never_behind_one(host: str) -> None:
         ("2001:db8::/32", "2001:db8::7", 41234, True),
         ("", "run.vast.ai", None, False),
         (".", "run.vast.ai", None, False),
+        # With a star or a dot before it, and a dot behind it, which a host may have too.
+        ("*.vast.ai", "run.vast.ai", None, True),
+        ("*.vast.ai", "vast.ai", None, True),
+        ("*.vast.ai", "notvast.ai", None, False),
+        ("*.VAST.ai.", "run.vast.ai", None, True),
+        ("run.vast.ai.", "run.vast.ai", None, True),
+        ("run.vast.ai", "run.vast.ai.", None, True),
+        (".vast.ai.", "run.vast.ai", None, True),
+        ("*.", "run.vast.ai", None, False),
+        # Apart by blanks, or by both.
+        ("other.test vast.ai", "run.vast.ai", None, True),
+        ("other.test\tvast.ai", "run.vast.ai", None, True),
+        ("  other.test ,, vast.ai  ", "run.vast.ai", None, True),
+        ("other.test;vast.ai", "run.vast.ai", None, True),
+        ("other.test *", "run.vast.ai", None, True),
+        # IPv6 by value, with brackets or without them.
+        ("[2001:db8::1]", "2001:db8::1", 41234, True),
+        ("2001:DB8:0:0::1", "2001:db8::1", 41234, True),
+        ("2001:0db8::0001", "2001:db8::1", 41234, True),
+        ("2001:db8::1", "2001:DB8:0::1", 41234, True),
+        ("2001:db8::1", "2001:db8::2", 41234, False),
+        ("[2001:db8::1]:41234", "2001:db8::1", 41234, True),
+        ("[2001:db8::1]:41234", "2001:db8::1", 41235, False),
+        ("fe80::1%eth0", "fe80::1", 41234, True),
+        ("::ffff:203.0.113.7", "203.0.113.7", 41234, True),
+        # Networks.
+        ("[2001:db8::]/32", "2001:db8::7", 41234, True),
+        ("2001:DB8::1/64", "2001:db8::7", 41234, True),
+        ("2001:db8::/32", "2001:db9::7", 41234, False),
+        ("203.0.113.9/24", "203.0.113.7", 41234, True),
+        ("203.0.113.0/255.255.255.0", "203.0.113.7", 41234, True),
+        ("203.0.113.7/32", "203.0.113.7", 41234, True),
+        ("0.0.0.0/0", "203.0.113.7", 41234, True),
+        ("0.0.0.0/0", "2001:db8::1", 41234, False),
+        ("203.0.113.0/33", "203.0.113.7", 41234, False),
+        # Ports, those that an address leaves out as well.
+        ("203.0.113.7:41234", "203.0.113.7", 41234, True),
+        ("203.0.113.7:41234", "203.0.113.7", 41235, False),
+        ("vast.ai:443", "run.vast.ai", None, True),
+        ("vast.ai:80", "run.vast.ai", None, False),
+        ("*.vast.ai:443", "run.vast.ai", None, True),
+        # What is part of a name or of an address only.
+        ("3.0.113.7", "203.0.113.7", 41234, False),
+        ("ai", "run.vast.ai", None, True),
+        ("un.vast.ai", "run.vast.ai", None, False),
+        ("[", "run.vast.ai", None, False),
+        (":443", "run.vast.ai", None, False),
     ],
 )
 def test_no_proxy_excepts_hosts(exceptions: str, host: str, port: int | None, direct: bool) -> None:

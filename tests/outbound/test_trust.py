@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import errno
 import logging
 import os
 import ssl
@@ -410,6 +412,95 @@ def test_a_ca_file_adds_a_root_for_workers_console_and_autoscaler(vast: Authorit
         assert names == [item.name for item in sandbox.endpoints]
         key = fetch_endpoint_key(sandbox.account_key, names[0], console_url=sandbox.console_url, ca_file=str(company))
         assert key == sandbox.endpoints[0].api_key
+
+
+def as_der(pem: bytes) -> bytes:
+    return ssl.PEM_cert_to_DER_cert(pem.decode())
+
+
+def as_trusted(pem: bytes) -> bytes:
+    """As OpenSSL writes a certificate with what it is trusted for (here: nothing in particular) behind it."""
+    text = base64.encodebytes(as_der(pem) + b"\x30\x00").decode()
+    return f"-----BEGIN TRUSTED CERTIFICATE-----\n{text}-----END TRUSTED CERTIFICATE-----\n".encode()
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        lambda pem: b"\xef\xbb\xbf" + pem.replace(b"\n", b"\r\n"),
+        lambda pem: pem.decode().encode("utf-16"),
+        lambda pem: "# Ausgestellt für die Müller GmbH\n".encode() + pem + b"\nand more\n",
+        lambda pem: "# Müller\n".encode("latin-1") + pem,
+        lambda pem: pem.replace(b"CERTIFICATE", b"X509 CERTIFICATE"),
+        as_trusted,
+        as_der,
+    ],
+    ids=["mark and CRLF", "UTF-16", "words between", "Latin-1", "X509", "TRUSTED", "DER"],
+)
+def test_a_ca_file_may_be_written_in_many_ways(
+    stranger: Authority, vast: Authority, tmp_path: Path, written: Callable[[bytes], bytes]
+) -> None:
+    company = tmp_path / "company.pem"
+    company.write_bytes(written(stranger.pem))
+    with secure_sandbox(vast.server(), vast.pem, services=stranger.server()) as sandbox:
+        assert list_endpoints(sandbox.account_key, console_url=sandbox.console_url, ca_file=str(company))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="shells of other systems have no such files")
+def test_a_ca_file_may_be_readable_only_once(stranger: Authority, vast: Authority) -> None:
+    read, write = os.pipe()
+    os.write(write, stranger.pem)
+    os.close(write)
+    try:
+        place = f"/dev/fd/{read}"
+        with (
+            secure_sandbox(vast.server(), vast.pem, services=stranger.server()) as sandbox,
+            client_for(sandbox, ca_file=place) as client,
+        ):
+            assert ask(client).status_code == 200
+            assert list_endpoints(sandbox.account_key, console_url=sandbox.console_url, ca_file=place)
+    finally:
+        os.close(read)
+
+
+def test_without_a_home_the_root_is_fetched_and_not_cached(vast: Authority, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none(*args: object) -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", none)
+    assert cache_directory() is None
+    with secure_sandbox(vast.server(), vast.pem) as sandbox:
+        for _ in range(2):
+            with client_for(sandbox) as client:
+                assert ask(client).status_code == 200
+        assert len(root_requests(sandbox)) == 2
+
+
+@pytest.mark.skipif(os.name != "posix", reason="homes of other systems are not read-only")
+@pytest.mark.parametrize("number", [errno.EROFS, errno.ENOSPC, errno.EDQUOT, errno.EACCES])
+def test_a_home_that_takes_nothing_costs_the_cache_alone(
+    vast: Authority, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, number: int
+) -> None:
+    def refuse(*args: object, **kwargs: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(Path, "mkdir", refuse)
+    with secure_sandbox(vast.server(), vast.pem) as sandbox, client_for(sandbox) as client:
+        assert ask(client).status_code == 200
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+@pytest.mark.skipif(os.name != "posix", reason="homes of other systems are their users' own")
+def test_a_home_that_may_not_be_looked_into_is_no_warning(
+    vast: Authority, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*args: object, **kwargs: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(Path, "lstat", refuse)
+    with secure_sandbox(vast.server(), vast.pem) as sandbox, client_for(sandbox) as client:
+        assert ask(client).status_code == 200
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
 
 
 def test_a_ca_file_joins_vast_ais_root_and_does_not_replace_it(vast: Authority, stranger: Authority, tmp_path: Path) -> None:

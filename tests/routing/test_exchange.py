@@ -17,7 +17,8 @@ from vespa_client.sandbox import Sandbox
 from ..support.raw_worker import Message, Peer, RawWorker, answer, background, connect, get, only_worker, post, raw_client, swap
 from ..support.waiting import SHORT
 
-TURNED_AWAY = ("429 Too Many Requests", "502 Bad Gateway", "503 Service Unavailable", "504 Gateway Timeout")
+TURNED_AWAY = ("429 Too Many Requests", "503 Service Unavailable")
+MAY_HAVE_RUN = ("502 Bad Gateway", "504 Gateway Timeout")
 
 worker, client = only_worker, raw_client
 
@@ -153,6 +154,43 @@ def test_a_refusal_with_a_body_passes_untouched_when_all_tries_are_used_up(
     assert (got.status, got.body, got.one("x-vespa-error")) == (503, b"queue full", None)
     # For SDKs that would try again: it has been tried.
     assert got.one("x-should-retry") == "false"
+
+
+@pytest.mark.parametrize("status", MAY_HAVE_RUN)
+@pytest.mark.parametrize("request_of", [post(b'{"a": 1}'), get("/v1/models"), get("/v1/models", method="DELETE")])
+def test_a_gateway_that_fails_may_have_had_it_run(
+    client: Peer, worker: RawWorker, sandbox: Sandbox, status: str, request_of: bytes
+) -> None:
+    """A 504 says that the request was passed on and taken (RFC 9110, 15.6.5), a 502 that a backend was asked."""
+    said = answer(b'{"error": "upstream"}', status, "Retry-After: 1", "X-Gateway: envoy")
+    _, got = swap(client, worker, request_of, said)
+    assert (got.start, got.body) == (f"HTTP/1.1 {status}", b'{"error": "upstream"}')
+    assert (got.one("retry-after"), got.one("x-gateway")) == ("1", "envoy")
+    assert (got.one("x-vespa-error"), got.one("x-should-retry")) == (None, None)
+    assert len(sandbox.autoscaler.routes) == 1
+    assert worker.was_left_alone()
+
+
+@pytest.mark.parametrize("status", MAY_HAVE_RUN)
+def test_a_gateway_without_words_is_given_them_and_is_not_asked_again(
+    client: Peer, worker: RawWorker, sandbox: Sandbox, status: str
+) -> None:
+    _, got = swap(client, worker, post(), answer(b"", status))
+    assert (got.start, got.one("x-vespa-error")) == (f"HTTP/1.1 {status}", "worker_failed")
+    assert "did not send it again" in got.error["hint"]
+    assert len(sandbox.autoscaler.routes) == 1
+
+
+@pytest.mark.parametrize("status", MAY_HAVE_RUN)
+def test_a_gateways_failure_after_a_refusal_is_the_answer(
+    client: Peer, workers: list[RawWorker], sandbox: Sandbox, status: str
+) -> None:
+    client.send(post())
+    workers[0].request()[0].send(answer(b"", "503 Service Unavailable"))
+    workers[1].request()[0].send(answer(b"upstream", status))
+    got = client.message()
+    assert (got.start, got.body) == (f"HTTP/1.1 {status}", b"upstream")
+    assert len(sandbox.autoscaler.routes) == 2
 
 
 def test_without_retries_a_refusal_is_the_answer(start_proxy: Callable[..., VastClient], worker: RawWorker) -> None:

@@ -157,7 +157,7 @@ def test_a_name_that_is_looked_up_for_ever_holds_no_end_up(
     proxy = start_proxy(autoscaler_url="http://autoscaler.test", api_key=sandbox.endpoints[0].api_key, port=0)
     proxy.stop()
     with monkeypatch.context() as patched:
-        patched.setattr("vespa_client.net.tcp.socket.getaddrinfo", look_up)
+        patched.setattr("vespa_client.net.dialing.socket.getaddrinfo", look_up)
         proxy.start()
         assert asked.wait(LONG)
         warmup = next(thread for thread in threading.enumerate() if thread.name == "vespa-warmup")

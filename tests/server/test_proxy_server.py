@@ -17,6 +17,7 @@ from vespa_client.sandbox import Sandbox
 from vespa_client.sandbox.messages import Answer
 from vespa_client.server.hangup import HangupWatcher
 
+from ..support.programs import line_of, running
 from ..support.raw_worker import Peer, RawWorker, answer, background, chunk, connect, get, only_worker, post, raw_client, swap
 from ..support.waiting import LONG
 
@@ -178,3 +179,25 @@ def test_a_stopped_proxy_can_be_started_again(proxy: VastClient, worker: RawWork
         assert proxy.stop(LONG) == 0
         assert proxy.stop() == 0
         proxy.start()
+
+
+OTHER_PROGRAM = """
+import socket, sys
+with socket.create_server(("127.0.0.1", 0)) as taken:
+    print(taken.getsockname()[1], flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_who_holds_a_port_is_said(start_proxy: Callable[..., VastClient]) -> None:
+    first = start_proxy()
+    with pytest.raises(PortTaken) as caught:
+        start_proxy(port=int(first.url.rpartition(":")[2]))
+    assert "this program itself listens on 127.0.0.1:" in caught.value.message and "another program" not in str(caught.value)
+    assert "stop() it first" in caught.value.hint
+    with running(OTHER_PROGRAM) as other:
+        with pytest.raises(PortTaken) as caught:
+            start_proxy(port=int(line_of(other)))
+        assert "another program listens on 127.0.0.1:" in caught.value.message
+        assert other.stdin
+        other.stdin.close()

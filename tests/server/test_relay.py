@@ -241,7 +241,7 @@ def test_redirects_are_passed_on_and_not_followed(client: Peer, worker: RawWorke
     for status in ("301 Moved", "302 Found", "303 See Other", "307 Temporary", "308 Permanent"):
         _, received = swap(client, worker, post(), answer(b"", status, f"Location: {worker.url}/elsewhere?a=%2f"))
         assert received.start == f"HTTP/1.1 {status}"
-        assert received.one("location") == f"{worker.url}/elsewhere?a=%2f"
+        assert received.one("location") == "/elsewhere?a=%2f"
         assert worker.was_left_alone()
 
 

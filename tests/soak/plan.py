@@ -76,7 +76,7 @@ def draw_plan(number: int, source: Random) -> Plan:
     if kind in ("plain", "stream", "upload", "download", "half-closed") and luck < 0.18:
         return _leaving(plan, source)
     if luck < 0.24:
-        return replace(plan, turned_away=tuple(source.choices((429, 502, 503, 504), k=source.randint(1, 2))))
+        return replace(plan, turned_away=tuple(source.choices((429, 503), k=source.randint(1, 2))))
     if luck < 0.32:
         return _faulty(plan, source)
     return plan
@@ -136,7 +136,7 @@ def _faulty(plan: Plan, source: Random) -> Plan:
     faults: tuple[Fault, ...] = ("", "no words", "hang up", "reset at once", "garbage", "reset", "reset", "end", "status line")
     fault = source.choice(faults)
     if fault in ("", "no words"):
-        return replace(plan, fault=fault, status=source.choice((404, 500)))
+        return replace(plan, fault=fault, status=source.choice((404, 500, 502, 504)))
     if fault == "status line" or (fault == "end" and plan.framing == "close"):
         # An orderly end is the end of a body that lasts until then; a status line stands out among chunks alone.
         plan = replace(plan, framing="chunked")

@@ -24,7 +24,7 @@ PROMISES = (
 
 _LEAVE_SECONDS = 0.2
 _TRIES = 4
-_TURNED_AWAY = (429, 502, 503, 504)
+_TURNED_AWAY = (429, 503)
 _ANSWERED = ("answered", "the worker's error")
 _SHOWN = 20
 

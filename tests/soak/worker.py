@@ -22,7 +22,7 @@ __all__ = ["BlackHole", "Worker"]
 
 _TICK = 0.1
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
-_TURNED_AWAY = {429: "Too Many Requests", 502: "Bad Gateway", 503: "Service Unavailable", 504: "Gateway Timeout"}
+_TURNED_AWAY = {429: "Too Many Requests", 503: "Service Unavailable"}
 
 
 class _Died(Exception):

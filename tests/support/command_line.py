@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import re
-import signal
 import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.programs import environment
+from tests.support.programs import environment, signals_as_usual
 from vespa_client.command import cli
 from vespa_client.sandbox import Sandbox
 
@@ -37,6 +34,14 @@ HINT: 401 Unauthorized usually means:
   - You're using the wrong API key type
   - Endpoint API key is required, not account API key
   - Use --account-key to auto-fetch the correct key
+"""
+NO_ACCOUNT = """\
+ERROR: 401 Unauthorized
+
+HINT: 401 Unauthorized usually means:
+  - The key is an endpoint's own; an account API key is required here
+  - It was deleted, or a part of it was lost when it was copied
+  - Get one from https://console.vast.ai/account
 """
 
 
@@ -60,21 +65,6 @@ def command(sandbox: Sandbox | None, *arguments: str) -> list[str]:
         else []
     )
     return [sys.executable, "-m", "vespa_client", *where, *arguments]
-
-
-@contextlib.contextmanager
-def signals_as_usual() -> Iterator[None]:
-    """What is started here hears the signals that this process may have been told to ignore (``nohup``, ``&``)."""
-    names = ("SIGINT", "SIGTERM", "SIGHUP")
-    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
-    ignored = [number for number in numbers if signal.getsignal(number) == signal.SIG_IGN]
-    for number in ignored:
-        signal.signal(number, signal.SIG_DFL)
-    try:
-        yield
-    finally:
-        for number in ignored:
-            signal.signal(number, signal.SIG_IGN)
 
 
 class Terminal:

@@ -31,8 +31,25 @@ GARBAGE = "garbage head"
 HUGE = "head of 1 MB"
 BUSY = "429"
 LOADING = "503"
+BAD_GATEWAY = "502"
+GATEWAY_TIMEOUT = "504"
 STATUS_INSIDE = "status line in the body"
-FAULTS = (REFUSES, BLACKHOLE, TLS_FAILURE, RESET, CLOSE, SILENCE, DRIP, GARBAGE, HUGE, BUSY, LOADING, STATUS_INSIDE)
+FAULTS = (
+    REFUSES,
+    BLACKHOLE,
+    TLS_FAILURE,
+    RESET,
+    CLOSE,
+    SILENCE,
+    DRIP,
+    GARBAGE,
+    HUGE,
+    BUSY,
+    LOADING,
+    BAD_GATEWAY,
+    GATEWAY_TIMEOUT,
+    STATUS_INSIDE,
+)
 
 BEFORE = "before connecting"
 SENDING = "while the request is sent"
@@ -55,6 +72,12 @@ _HEADS = {
     UNTIL_CLOSE: b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n",
 }
 _OPENING = b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
+_REFUSALS = {
+    BUSY: "429 Too Many Requests",
+    LOADING: "503 Service Unavailable",
+    BAD_GATEWAY: "502 Bad Gateway",
+    GATEWAY_TIMEOUT: "504 Gateway Timeout",
+}
 _STATUS_LINE = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\n\r\n"
 # A TLS record whose contents nobody can have encrypted.
 _BROKEN_RECORD = b"\x17\x03\x03\x00\x40" + b"?" * 64
@@ -265,9 +288,8 @@ class _Conversation(threading.Thread):
             head = b"" if self._stage == IN_HEAD else b"HTTP/1.1 200 OK\r\n"
             with contextlib.suppress(OSError):
                 send(head + b"X-Long: " + b"y" * (1 << 20) + b"\r\n\r\n")
-        elif fault in (BUSY, LOADING):
-            status = "429 Too Many Requests" if fault == BUSY else "503 Service Unavailable"
-            send(answer(b"busy", status, "Connection: close"))
+        elif fault in _REFUSALS:
+            send(answer(b"busy", _REFUSALS[fault], "Connection: close"))
         elif fault == STATUS_INSIDE:
             send(_STATUS_LINE)
         if fault != DRIP:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -20,17 +21,34 @@ def environment(**more: str) -> dict[str, str]:
 
 
 @contextmanager
+def signals_as_usual() -> Iterator[None]:
+    """What is started here hears the signals that this process may have been told to ignore (``nohup``, ``&``)."""
+    names = ("SIGINT", "SIGTERM", "SIGHUP")
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    ignored = [number for number in numbers if signal.getsignal(number) == signal.SIG_IGN]
+    for number in ignored:
+        signal.signal(number, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        for number in ignored:
+            signal.signal(number, signal.SIG_IGN)
+
+
+@contextmanager
 def running(source: str, env: Mapping[str, str] | None = None) -> Iterator[subprocess.Popen[str]]:
     """A Python program that runs meanwhile, its standard streams as pipes. Killed at the end if it still runs."""
-    with subprocess.Popen(
-        [sys.executable, "-c", source],
-        env=environment() if env is None else env,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        encoding="utf-8",
-    ) as program:
+    with signals_as_usual():
+        started = subprocess.Popen(
+            [sys.executable, "-c", source],
+            env=environment() if env is None else env,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            encoding="utf-8",
+        )
+    with started as program:
         try:
             yield program
         finally:

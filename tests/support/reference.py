@@ -49,7 +49,8 @@ def _flags() -> Iterator[str]:
         yield _table([group, "", "Default"], of_group)
     yield _table(["Instead of starting a proxy", ""], [["`--help`", "show all of this"], *_other_flags()])
     yield (
-        "Exit codes: 0 after a run that was stopped, 1 for a failure, 2 for wrong usage, 130 for a set-up that was interrupted."
+        "Exit codes: 0 after a run that was stopped, 1 for a failure, 2 for wrong usage, 130 where Ctrl-C ended it before it "
+        "served, and 143 where SIGTERM did."
     )
 
 

@@ -12,6 +12,7 @@ import requests
 
 from vespa_client import VastClient
 
+from ..support.programs import environment, running
 from ..support.raw_worker import (
     CHUNKED,
     EVENT_STREAM,
@@ -23,12 +24,13 @@ from ..support.raw_worker import (
     background,
     chunk,
     connect,
+    get,
     only_worker,
     post,
     raw_client,
     swap,
 )
-from ..support.waiting import LONG, SHORT
+from ..support.waiting import LONG, SHORT, wait_until
 
 worker, client = only_worker, raw_client
 
@@ -174,6 +176,61 @@ def test_bytes_behind_an_answer_are_nobodys(client: Peer, worker: RawWorker) -> 
     assert client.message().body == b"mine"
     peer.wait_gone()
     assert swap(client, worker, post(), answer(b"next"))[1].body == b"next"
+
+
+# A program that passes each line on before it reads the next.
+_READS_LINES = """
+import asyncio, os, sys, aiohttp
+
+async def main():
+    async with aiohttp.ClientSession() as session, session.post(os.environ["TARGET"], json={}) as response:
+        try:
+            async for line in response.content:
+                sys.stdout.write(line.decode())
+                await asyncio.sleep(0.002)
+        except aiohttp.ClientPayloadError:
+            print("BROKEN")
+
+asyncio.run(main())
+"""
+
+
+@pytest.mark.parametrize("head", [EVENT_STREAM, CHUNKED])
+def test_what_came_before_a_break_is_read_by_clients_that_drop_their_buffers(
+    proxy: VastClient, worker: RawWorker, head: bytes
+) -> None:
+    """aiohttp's does, which Open WebUI and LiteLLM's proxy are built on: an error that is told is to be heard."""
+    with running(_READS_LINES, environment(TARGET=f"{proxy.url}/v1/x", PYTHONWARNINGS="ignore")) as program:
+        peer, _ = worker.request()
+        peer.send(head + chunk(b"data: one\n\n") + chunk(b"data: two\n\n"))
+        peer.close()
+        seen = program.communicate(timeout=LONG)[0]
+    assert seen.startswith("data: one\n\ndata: two\n\n")
+    assert seen.endswith("BROKEN\n")
+    assert ("event: error" in seen and "worker_answer_broken" in seen) == (head == EVENT_STREAM)
+
+
+def test_an_answer_that_is_about_to_break_takes_no_place_from_others(
+    start_proxy: Callable[..., VastClient], worker: RawWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vespa_client.server.handler._HEARD_SECONDS", 2.0)
+    proxy = start_proxy(max_connections=1)
+
+    def is_served() -> bool:
+        with connect(proxy.url) as second:
+            second.send(get("/_vespa/none", "Connection: close"))
+            return second.message().status == 404
+
+    with connect(proxy.url) as first:
+        first.send(post())
+        peer, _ = worker.request()
+        peer.send(EVENT_STREAM)
+        peer.close()
+        first.until(b"worker_answer_broken")
+        first.until(b"\n\n\r\n")
+        wait_until(is_served)
+        assert first.is_silent(SHORT / 10)  # its break is still to come
+        assert first.rest() == b""
 
 
 def test_requests_sees_that_a_chunked_answer_broke_off(proxy: VastClient, worker: RawWorker) -> None:

@@ -23,6 +23,7 @@ from vespa_client.routing.warmup import Warmup
 from vespa_client.sandbox import Sandbox
 
 from ..support.faults import (
+    BAD_GATEWAY,
     BEFORE,
     BLACKHOLE,
     BUSY,
@@ -31,6 +32,7 @@ from ..support.faults import (
     DRIP,
     FAULTS,
     GARBAGE,
+    GATEWAY_TIMEOUT,
     HUGE,
     IN_HEAD,
     KEPT,
@@ -95,6 +97,11 @@ def lost(log: str) -> Cell:
 def late(log: str = "no answer came within") -> Cell:
     """The worker may have run it: 504, and it isn't sent again."""
     return Cell("504, not sent again", 504, 1, f"refused: worker_timeout: {TOOK_IT}{log}", True)
+
+
+def its_own(status: int) -> Cell:
+    """The worker passed it on to something that failed, and may have run it: its answer is the answer."""
+    return Cell("the worker's answer", status, 1, f"-> {status}")
 
 
 def cut(log: str) -> Cell:
@@ -215,7 +222,7 @@ WORKER: dict[str, Row] = {
         SENDING: lost("its answer is not HTTP: the head is longer than 65536 bytes"),
         WAITING: lost("its answer is not HTTP: the head is longer than 65536 bytes"),
         IN_HEAD: lost("its answer is not HTTP: the head is longer than 65536 bytes"),
-        CHUNKED: cut("its answer broke off: a"),
+        CHUNKED: cut("its answer broke off: in place of the next chunk came the head of another answer, '200 OK'"),
         LENGTH: ANY_BYTES,
         UNTIL_CLOSE: ANY_BYTES,
         KEPT: replaced(),
@@ -240,12 +247,32 @@ WORKER: dict[str, Row] = {
         UNTIL_CLOSE: HAS_STATUS,
         KEPT: replaced(),
     },
+    BAD_GATEWAY: {
+        BEFORE: passed_by("TLS failed"),
+        SENDING: its_own(502),
+        WAITING: its_own(502),
+        IN_HEAD: lost("its answer is not HTTP"),
+        CHUNKED: HAS_STATUS,
+        LENGTH: HAS_STATUS,
+        UNTIL_CLOSE: HAS_STATUS,
+        KEPT: replaced(),
+    },
+    GATEWAY_TIMEOUT: {
+        BEFORE: passed_by("TLS failed"),
+        SENDING: its_own(504),
+        WAITING: its_own(504),
+        IN_HEAD: lost("its answer is not HTTP"),
+        CHUNKED: HAS_STATUS,
+        LENGTH: HAS_STATUS,
+        UNTIL_CLOSE: HAS_STATUS,
+        KEPT: replaced(),
+    },
     STATUS_INSIDE: {
         BEFORE: NO_BODY_YET,
         SENDING: NO_BODY_YET,
         WAITING: NO_BODY_YET,
         IN_HEAD: NO_BODY_YET,
-        CHUNKED: cut("its answer broke off: a chunk's size is not a hexadecimal number"),
+        CHUNKED: cut("its answer broke off: in place of the next chunk came the head of another answer, '500 "),
         LENGTH: ANY_BYTES,
         UNTIL_CLOSE: ANY_BYTES,
         KEPT: NO_ANSWER,
@@ -367,6 +394,26 @@ AUTOSCALER: dict[str, Row] = {
         BEFORE: ridden_out(UNREACHED + "TLS failed"),
         SENDING: ONE_WRITE,
         WAITING: ridden_out("the autoscaler answered 503"),
+        IN_HEAD: ridden_out(UNREACHED + "its answer is not HTTP"),
+        CHUNKED: HAS_STATUS,
+        LENGTH: HAS_STATUS,
+        UNTIL_CLOSE: HAS_STATUS,
+        KEPT: replaced(),
+    },
+    BAD_GATEWAY: {
+        BEFORE: ridden_out(UNREACHED + "TLS failed"),
+        SENDING: ONE_WRITE,
+        WAITING: ridden_out("the autoscaler answered 502"),
+        IN_HEAD: ridden_out(UNREACHED + "its answer is not HTTP"),
+        CHUNKED: HAS_STATUS,
+        LENGTH: HAS_STATUS,
+        UNTIL_CLOSE: HAS_STATUS,
+        KEPT: replaced(),
+    },
+    GATEWAY_TIMEOUT: {
+        BEFORE: ridden_out(UNREACHED + "TLS failed"),
+        SENDING: ONE_WRITE,
+        WAITING: ridden_out("the autoscaler answered 504"),
         IN_HEAD: ridden_out(UNREACHED + "its answer is not HTTP"),
         CHUNKED: HAS_STATUS,
         LENGTH: HAS_STATUS,
@@ -499,6 +546,26 @@ CONSOLE: dict[str, Row] = {
         BEFORE: said("reached: TLS failed", tries=0),
         SENDING: ONE_WRITE,
         WAITING: Cell(NAMES_IT, 502, 1, "refused: console_error: The console at {url} answered 503"),
+        IN_HEAD: said("reached: its answer is not HTTP"),
+        CHUNKED: HAS_STATUS,
+        LENGTH: HAS_STATUS,
+        UNTIL_CLOSE: HAS_STATUS,
+        KEPT: replaced(),
+    },
+    BAD_GATEWAY: {
+        BEFORE: said("reached: TLS failed", tries=0),
+        SENDING: ONE_WRITE,
+        WAITING: Cell(NAMES_IT, 502, 1, "refused: console_error: The console at {url} answered 502"),
+        IN_HEAD: said("reached: its answer is not HTTP"),
+        CHUNKED: HAS_STATUS,
+        LENGTH: HAS_STATUS,
+        UNTIL_CLOSE: HAS_STATUS,
+        KEPT: replaced(),
+    },
+    GATEWAY_TIMEOUT: {
+        BEFORE: said("reached: TLS failed", tries=0),
+        SENDING: ONE_WRITE,
+        WAITING: Cell(NAMES_IT, 502, 1, "refused: console_error: The console at {url} answered 504"),
         IN_HEAD: said("reached: its answer is not HTTP"),
         CHUNKED: HAS_STATUS,
         LENGTH: HAS_STATUS,

@@ -6,8 +6,8 @@ import socket
 
 import pytest
 
+from vespa_client.net.dialing import dial
 from vespa_client.net.lifeline import Lifeline
-from vespa_client.net.tcp import dial
 from vespa_client.sandbox import Sandbox
 from vespa_client.server.answer_writer import AnswerWriter
 

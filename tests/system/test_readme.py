@@ -33,6 +33,7 @@ from vespa_client.sandbox.model import Model
 from vespa_client.settings.table import settings_table
 
 from ..support import javascript
+from ..support.programs import signals_as_usual
 from ..support.reference import README, with_tables
 
 node_modules = javascript.node_modules
@@ -191,15 +192,16 @@ def _at_terminal(reader: Reader, script: str) -> str:
     # A session's first process gets the terminal it opens for its own, and so Ctrl-C from it. pexpect.spawn would do the same
     # by fork(), which may hang in a process with threads.
     command = ["sh", "-c", 'exec bash -euo pipefail -c "$1" <>"$0" >&0 2>&0', os.ttyname(its_end), script]
-    process = subprocess.Popen(
-        command,
-        cwd=reader.clone,
-        env=reader.environment,
-        stdin=its_end,
-        stdout=its_end,
-        stderr=its_end,
-        start_new_session=True,
-    )
+    with signals_as_usual():
+        process = subprocess.Popen(
+            command,
+            cwd=reader.clone,
+            env=reader.environment,
+            stdin=its_end,
+            stdout=its_end,
+            stderr=its_end,
+            start_new_session=True,
+        )
     os.close(its_end)
     screen = io.StringIO()
     child = fdpexpect.fdspawn(terminal, encoding="utf-8", timeout=_SECONDS)

@@ -27,7 +27,7 @@ from vespa_client.sandbox import Sandbox
 
 from ..support import seed
 from ..support.official_worker import OfficialWorker, official
-from ..support.programs import environment
+from ..support.programs import environment, signals_as_usual
 from ..support.seed import Site
 from ..support.waiting import LONG
 
@@ -109,14 +109,15 @@ def run(source: str, directory: Path) -> str:
 @contextmanager
 def terminal(script: str, **env: str) -> Iterator[Any]:
     """Runs a bash example in a terminal. Hanging up ends what still runs in it."""
-    child = pexpect.spawn(
-        "bash",
-        ["-e", "-c", script],
-        env=environment(**env),
-        encoding="utf-8",
-        timeout=LONG * 2,
-        dimensions=(50, 300),
-    )
+    with signals_as_usual():
+        child = pexpect.spawn(
+            "bash",
+            ["-e", "-c", script],
+            env=environment(**env),
+            encoding="utf-8",
+            timeout=LONG * 2,
+            dimensions=(50, 300),
+        )
     try:
         yield child
     finally:
@@ -293,7 +294,9 @@ class TestPrograms:
         [port] = seed.free_ports(1)
         file = tmp_path / "example.py"
         file.write_text(seed.python("running_forever.py", site, [port]), encoding="utf-8")
-        with subprocess.Popen([sys.executable, str(file)], env=environment(), stderr=subprocess.PIPE, text=True) as program:
+        with signals_as_usual():
+            started = subprocess.Popen([sys.executable, str(file)], env=environment(), stderr=subprocess.PIPE, text=True)
+        with started as program:
             try:
                 wait_until_listening(port)
                 assert chat(f"http://localhost:{port}") == ANSWER

@@ -14,7 +14,7 @@ from urllib.parse import quote
 import pytest
 import requests
 
-from tests.support.command_line import MARKED, NAMES, PATIENCE, Process, command, in_process, started, taken_port
+from tests.support.command_line import MARKED, NAMES, PATIENCE, RULE, Process, command, in_process, started, taken_port
 from tests.support.outbound_proxy import OutboundProxy
 from tests.support.programs import environment
 from tests.support.waiting import LONG
@@ -175,7 +175,8 @@ class TestServing:
             port = url.rpartition(":")[2]
             code, _, err = in_process(capsys, command(account, *arguments, port))
             assert code == 1
-            assert f"Port {port} is taken" in err
+            assert f"Port {port} is taken: a proxy of vespa_client's listens there already." in err
+            assert "\n\nHINT: Use that one, or --port " in err and "another program" not in err
             assert requests.get(f"{url}/v1/models", timeout=LONG).status_code == 200
 
     @pytest.mark.parametrize(
@@ -214,6 +215,8 @@ class TestSandbox:
         with Process(command(None, "--sandbox-backend", account.model.url, "--port", "0")) as it:
             url = it.listening()
             assert requests.post(f"{url}/v1/completions", json={"prompt": "x"}, timeout=LONG).status_code == 200
+        assert f"\n  Backend: {account.model.url}\n{RULE}\n" in it.out
+        assert "WARNING" not in it.err
         assert [request.path for request in account.model.requests] == ["/v1/completions"]
 
     def test_a_script_is_followed(self, tmp_path: Path) -> None:
@@ -230,3 +233,14 @@ class TestSandbox:
             code, _, err = it.end()
         assert code == 2
         assert "turns[0]" in err and "Traceback" not in err
+
+    def test_a_backend_that_does_not_answer_is_told_of_at_the_start(self) -> None:
+        with taken_port() as probe:
+            port = probe.getsockname()[1]
+        backend = f"http://127.0.0.1:{port}"
+        with Process(command(None, "--sandbox-backend", backend, "--port", "0")) as it:
+            it.listening()
+            it.process.terminate()
+            assert it.end()[0] == 0
+        assert f"WARNING Nothing answers at the sandbox's backend {backend} yet: Connection refused." in it.err
+        assert f"  Backend: {backend}\n" in it.out

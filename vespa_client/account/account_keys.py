@@ -7,15 +7,20 @@ from __future__ import annotations
 
 import os
 import re
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import KeyFileUnusable
 from ..journal.log import log
+from ..outbound.private_files import write_private
+from ..settings.shells import how_to_protect, how_to_write_key
 from ..settings.table import Settings
+from ..settings.user_files import decoded, home_directory, read_file
+from ..settings.values import without_quotes
 
-__all__ = ["AccountKey", "account_keys", "key_files"]
+__all__ = ["AccountKey", "account_keys", "keep_key", "key_files"]
 
 
 class AccountKey(NamedTuple):
@@ -30,9 +35,12 @@ class AccountKey(NamedTuple):
 
 
 def key_files() -> list[Path]:
-    """The files in which account keys are looked for, first one first."""
-    config = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
-    return [Path.home() / ".vast_api_key", Path(config) / "vastai" / "vast_api_key"]
+    """The files in which account keys are looked for, first one first; none for a user without a home."""
+    home, config = home_directory(), os.environ.get("XDG_CONFIG_HOME")
+    found = [home / ".vast_api_key"] if home else []
+    if config or home:
+        found.append(Path(config or f"{home}/.config") / "vastai" / "vast_api_key")
+    return found
 
 
 def account_keys(settings: Settings, *, warn: bool = False) -> Iterator[AccountKey]:
@@ -52,21 +60,34 @@ def account_keys(settings: Settings, *, warn: bool = False) -> Iterator[AccountK
             return
 
 
+def keep_key(key: str) -> Path:
+    """Write the key into the first of the files, for this user's eyes alone. Returns that file. Raises OSError."""
+    path = next(iter(key_files()), None)
+    if path is None:
+        raise FileNotFoundError("there is no home to keep it in")
+    write_private(path, f"{key}\n".encode())
+    return path
+
+
 def _read(path: Path, warn: bool) -> str | None:
     try:
-        text = path.read_text(encoding="ascii")
+        text = decoded(read_file(path))
         mode = path.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
         return None
     except UnicodeDecodeError:
         raise KeyFileUnusable(f"The key file {path} is not plain text.", hint=_recreate(path)) from None
     except OSError as problem:
+        if _is_out_of_sight(path):
+            log.debug("The key file %s can't be looked for: %s.", path, problem.strerror)
+            return None
+        protect = how_to_protect(path)
         raise KeyFileUnusable(
             f"The key file {path} can't be read: {problem.strerror}.",
-            hint=f"Make it yours and readable (chmod 600 {path}), or give the key in another way.",
+            hint=f"Make it yours and readable{f' ({protect})' if protect else ''}, or give the key in another way.",
         ) from None
-    if warn and os.name == "posix" and mode & 0o077:
-        log.warning("%s can be read by others on this machine. Secure it: chmod 600 %s", path, path)
+    if warn and os.name == "posix" and stat.S_ISREG(mode) and mode & 0o077:
+        log.warning("%s can be read by others on this machine. Secure it: %s", path, how_to_protect(path))
     words = text.split()
     if len(words) > 1:
         raise KeyFileUnusable(f"The key file {path} holds more than one word.", hint=_recreate(path))
@@ -74,10 +95,16 @@ def _read(path: Path, warn: bool) -> str | None:
         if warn:
             log.warning("The key file %s is empty.", path)
         return None
-    if not re.fullmatch(r"[!-~]+", words[0]):
+    word = without_quotes(words[0])
+    if not re.fullmatch(r"[!-~]+", word):
         raise KeyFileUnusable(f"The key file {path} is not plain text.", hint=_recreate(path))
-    return words[0]
+    return word
+
+
+def _is_out_of_sight(path: Path) -> bool:
+    """Whether the file is in a directory that this user can't look into, such as the home of the one who started it."""
+    return not os.access(path.parent, os.X_OK)
 
 
 def _recreate(path: Path) -> str:
-    return f"It takes the account key alone, in one line. Write it anew: echo your-account-key > {path}; chmod 600 {path}"
+    return f"It takes the account key alone, in one line. Write it anew: {how_to_write_key(path)}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote
 
@@ -19,6 +19,7 @@ from ..errors import (
     TwoFactorRequired,
     VespaError,
 )
+from ..journal.log import log
 from ..journal.printable import printable
 from ..net.lifeline import Lifeline
 from ..outbound.call import OutboundRequest, TimeLimits
@@ -30,6 +31,7 @@ __all__ = ["Console", "Endpoint", "find_endpoint"]
 
 _LIMITS = TimeLimits(connect=10.0, first_byte=30.0, idle=30.0)
 _LARGEST_ANSWER = 16 * 2**20
+_KEY = re.compile(r"[!-~]+")
 
 
 @dataclass(frozen=True)
@@ -66,11 +68,16 @@ class Console:
         try:
             parsed = json.loads(body)
             rows = parsed["results"]
+            if not isinstance(rows, list):
+                raise TypeError
             if parsed.get("success") is False:
                 raise ConsoleError(
                     f"The console at {self.url} said that the request failed.", hint="Try again; check --instance."
                 )
-            return [_endpoint(row) for row in rows]
+            found = [endpoint for number, row in enumerate(rows, 1) if (endpoint := _endpoint(row, number)) is not None]
+            if rows and not found:
+                raise ValueError
+            return found
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             raise ConsoleError(
                 f"The console at {self.url} answered with something that is no list of endpoints.",
@@ -118,13 +125,13 @@ class Console:
 
 
 def find_endpoint(endpoints: list[Endpoint], name: str) -> Endpoint:
-    """The endpoint of that name, an active one where the name stands twice.
+    """The endpoint of that name; where the name stands twice an active one, or else one that isn't stopped.
 
     Raises :class:`NoEndpoints`, or :class:`EndpointNotFound` with the names there are and the nearest one.
     """
     matches = [endpoint for endpoint in endpoints if endpoint.name == name]
     if matches:
-        return next((endpoint for endpoint in matches if endpoint.state == "active"), matches[0])
+        return min(matches, key=lambda endpoint: (endpoint.state != "active", endpoint.state == "stopped"))
     if not endpoints:
         raise NoEndpoints("No endpoints found on this account.")
     names = list(dict.fromkeys(endpoint.name for endpoint in endpoints))
@@ -134,13 +141,29 @@ def find_endpoint(endpoints: list[Endpoint], name: str) -> Endpoint:
     raise EndpointNotFound(f"Endpoint {name!r} not found.", hint=hint + "Your endpoints: " + ", ".join(map(printable, names)))
 
 
-def _endpoint(row: Any) -> Endpoint:
-    """Raises ValueError, KeyError, TypeError, AttributeError for what is no endpoint."""
-    name, key = row["endpoint_name"], row.get("api_key") or None
+def _endpoint(row: Any, number: int) -> Endpoint | None:
+    """The endpoint of a row, the ``number``-th. None for one that can't be used, which costs the others nothing."""
+    try:
+        endpoint = Endpoint(row["id"], row["endpoint_name"], row.get("endpoint_state") or "", row.get("api_key") or None)
+        wrong = _what_is_wrong(endpoint)
+        if not wrong:
+            return replace(endpoint, id=int(endpoint.id))
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError):
+        wrong = "it is no endpoint"
+    log.debug("Row %d of the console's list of endpoints is passed over: %s.", number, wrong)
+    return None
+
+
+def _what_is_wrong(endpoint: Endpoint) -> str:
+    """What makes it unusable; empty where nothing does. Its fields are as JSON had them."""
+    if not isinstance(endpoint.name, str) or not endpoint.name.strip():
+        return "its name is empty, or no text"
+    if not isinstance(endpoint.state, str) or isinstance(endpoint.id, bool):
+        return "its state or its number is of another type"
     # A key goes into a header: a line break in it would begin another one.
-    if not isinstance(name, str) or not (key is None or re.fullmatch(r"[!-~]+", key)):
-        raise ValueError
-    return Endpoint(int(row["id"]), name, str(row.get("endpoint_state") or ""), key)
+    if endpoint.api_key is not None and not (isinstance(endpoint.api_key, str) and _KEY.fullmatch(endpoint.api_key)):
+        return "its key can't be one"
+    return ""
 
 
 def _path_of(url: str) -> str:

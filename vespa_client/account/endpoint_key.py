@@ -49,8 +49,9 @@ class EndpointKey:
         self._clock = clock
         self._on_key = on_key
         self._endpoint_name = settings.endpoint
-        self._lock = threading.Lock()  # guards the next five, and that a key is fetched once for all who wait
+        self._lock = threading.Lock()  # guards the next six, and that a key is fetched once for all who wait
         self._key = settings.api_key
+        self._was_fetched = False  # rather than given
         self._pause = _FIRST_PAUSE
         self._fresh_until = -math.inf
         self._next_fetch = -math.inf
@@ -77,6 +78,7 @@ class EndpointKey:
                 return self._key
             if now < self._next_fetch:
                 raise copy.copy(self._trouble)
+            was_fetched = self._was_fetched
             try:
                 key = self._fetch_another(refused)
             except VespaError as problem:
@@ -85,7 +87,8 @@ class EndpointKey:
                 self._pause = min(self._pause * 2, _LONGEST_PAUSE)
                 raise
             self._pause = _FIRST_PAUSE
-            log.info("The endpoint key of %r has changed; the new one is in use.", self._endpoint_name)
+            said = "has changed; the new one is in use" if was_fetched else "was fetched with the account key, and is in use"
+            log.info("The endpoint key of %r %s.", self._endpoint_name, said)
             return key
 
     def _fetch_another(self, refused: str) -> str:
@@ -96,7 +99,11 @@ class EndpointKey:
         except (AuthenticationError, ConfigurationError, KeyFileUnusable):
             raise self._refused() from None
         if key == refused:
-            raise self._refused()
+            raise AuthenticationError(
+                "401 Unauthorized",
+                hint=f"The console gave this key of {self._endpoint_name!r} a moment ago, and the autoscaler refuses it. A new "
+                "endpoint's key may take a minute; if this goes on, check --instance and --autoscaler-url.",
+            )
         return key
 
     def _fetch(self) -> str:
@@ -113,6 +120,7 @@ class EndpointKey:
         if endpoint.api_key != self._key:
             self._fresh_until = self._clock() + _FRESH_SECONDS
         self._key = endpoint.api_key
+        self._was_fetched = True
         self._on_key(endpoint.api_key)
         return endpoint.api_key
 

@@ -18,7 +18,8 @@ __all__ = ["EndpointState"]
 
 # How long the console's word on the state is good for, while requests wait for a worker.
 _STATE_SECONDS = 60.0
-_STOPPED = frozenset({"stopped", "suspended"})
+# It never recruits a worker. A suspended one keeps those it has, and those that are loading become ready.
+_STOPPED, _SUSPENDED = "stopped", "suspended"
 
 
 class EndpointState:
@@ -42,18 +43,22 @@ class EndpointState:
         """
         if self._clock() >= self._next_look and self._lock.acquire(blocking=False):
             try:
-                self._state = self._look(lifeline)
+                self._note(self._look(lifeline).strip().lower())
                 self._next_look = self._clock() + _STATE_SECONDS
             finally:
                 self._lock.release()
-        state = self._state
-        if state in _STOPPED:
+        if self._state == _STOPPED:
             raise EndpointStopped(
-                f"The endpoint {self._endpoint_name!r} is {state}, and won't start a worker.",
+                f"The endpoint {self._endpoint_name!r} is stopped, and won't start a worker.",
                 hint="Start it at https://console.vast.ai/endpoints, then send the request again (its state is looked at "
                 f"every {_STATE_SECONDS:g} s).",
                 retried=True,
             )
+
+    def _note(self, state: str) -> None:
+        if state == _SUSPENDED != self._state:
+            log.info("The endpoint %r is suspended: its workers go on, and it starts no others.", self._endpoint_name)
+        self._state = state
 
     def _look(self, lifeline: Lifeline | None) -> str:
         try:
@@ -62,5 +67,5 @@ class EndpointState:
                 return ""
             return find_endpoint(self._console.endpoints(account.key, lifeline), self._endpoint_name).state
         except VespaError as problem:
-            log.debug("The endpoint's state can't be had: %s", problem)
+            log.debug("The endpoint's state can't be had: %s", problem.message)
             return ""

@@ -11,13 +11,14 @@ import sys
 from .. import __version__
 from ..settings.setting import Setting
 from ..settings.table import settings_table
+from .screen import tell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any, NoReturn
 
-__all__ = ["USAGE", "build_parser", "keys_in", "parse"]
+__all__ = ["USAGE", "build_parser", "keys_in", "parse", "program"]
 
 USAGE = 2
 """The exit code for wrong usage."""
@@ -39,7 +40,7 @@ file or environment where you can: other users of the machine can see a command'
 def build_parser() -> argparse.ArgumentParser:
     """The parser, made from the settings' own declarations."""
     parser = _Parser(
-        prog=_program(),
+        prog=program(),
         usage="%(prog)s [flags]",
         description=_INTRODUCTION,
         epilog=_KEYS,
@@ -69,9 +70,21 @@ def parse(argv: Sequence[str] | None) -> argparse.Namespace:
     arguments, unknown = parser.parse_known_args(argv)
     if unknown:
         # Without the values: a misspelt --account-key has a key behind it.
-        flags = [flag[0] for word in unknown if (flag := re.match(r"--[a-z][a-z-]*(?==|$)", word))]
-        parser.error(f"unknown flag: {', '.join(flags)}" if flags else "every value needs its flag in front of it")
+        flags = [flag[0] for word in unknown if (flag := re.match(r"--[a-z][a-z_-]*(?==|$)", word))]
+        near = _near_flags(parser, unknown)
+        said = f"unknown flag: {', '.join(flags)}" if flags else "every value needs its flag in front of it"
+        parser.error(f"{said}. Did you mean {' and '.join(near)}?" if near else said)
     return arguments
+
+
+def _near_flags(parser: argparse.ArgumentParser, words: Sequence[str]) -> list[str]:
+    """The flags that were meant, as far as can be guessed. Of the words themselves, nothing is shown: one may be a key."""
+    import difflib
+
+    known = [flag for action in parser._actions for flag in action.option_strings if flag.startswith("--")]
+    typed = ["--" + word.partition("=")[0].lstrip("-").replace("_", "-").lower() for word in words if word.startswith("-")]
+    found = [difflib.get_close_matches(flag, known, 1, cutoff=0.75) for flag in typed]
+    return list(dict.fromkeys(flag for flags in found for flag in flags))
 
 
 def keys_in(words: Sequence[str]) -> list[str]:
@@ -87,7 +100,7 @@ class _Parser(argparse.ArgumentParser):
         # A key that was put behind the wrong flag.
         message = re.sub(r"ignored explicit argument .*", "it takes no value", message, flags=re.DOTALL)
         # One line and the way to the help: the whole usage would bury what was wrong.
-        print(f"ERROR: {message}\n\nHINT: {self.prog} --help shows what there is.", file=sys.stderr)
+        tell(f"ERROR: {message}\n\nHINT: {self.prog} --help shows what there is.")
         raise SystemExit(USAGE)
 
 
@@ -107,7 +120,8 @@ def _columns() -> int:
         return 80
 
 
-def _program() -> str:
+def program() -> str:
+    """How this program is called here."""
     installed = sys.argv[0].replace("\\", "/").rpartition("/")[2].removesuffix(".exe") == "vespa-client"
     return "vespa-client" if installed else "python -m vespa_client"
 

@@ -6,15 +6,15 @@ What a command needs beyond its arguments is imported by that command, since --h
 from __future__ import annotations
 
 import errno
-import os
 import sys
 
 from ..errors import ConfigurationError, NoEndpoints, PortTaken, VespaError
 from ..journal.printable import printable
+from ..settings.shells import KEY_FILE
 from ..settings.table import Settings, resolve
 from .arguments import USAGE, keys_in, parse
-from .process import logging_to_stderr, raise_file_limit, stop_signals, write_what_can_be_shown
-from .screen import RULE, endpoint_list, show_error
+from .process import StopSignals, let_go_of_output, logging_to_stderr, open_streams, raise_file_limit
+from .screen import RULE, endpoint_list, say, show_error, tell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,55 +22,55 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..client import VastClient
+    from .prompts import Answers
 
 __all__ = ["main"]
 
-OK, FAILURE, INTERRUPTED = 0, 1, 130
+OK, FAILURE = 0, 1
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line. Returns the exit code: 0, 1 for a failure, 2 for wrong usage, 130 when interrupted."""
-    write_what_can_be_shown()
+    """Run the command line. Returns the exit code: 0, 1 for a failure, 2 for wrong usage, 130 where Ctrl-C ended it before it
+    served, and 143 where SIGTERM did.
+    """
+    signals = StopSignals()
     try:
-        arguments = parse(argv)
-        if argv is None and (keys := keys_in(sys.argv)):
-            from .own_arguments import blot_out
+        with signals:
+            open_streams()
+            arguments = parse(argv)
+            if argv is None and (keys := keys_in(sys.argv)):
+                from .own_arguments import blot_out
 
-            blot_out(keys)
-        return _run(arguments)
+                blot_out(keys)
+            return _run(arguments, signals)
     except VespaError as problem:
         show_error(problem)
         return USAGE if isinstance(problem, ConfigurationError) and not isinstance(problem, PortTaken) else FAILURE
     except EOFError:
-        print("\nThe input ended before the set-up was complete.", file=sys.stderr)
+        tell("\nThe input ended before the set-up was complete.")
         return FAILURE
     except KeyboardInterrupt:
-        print("\nInterrupted.", file=sys.stderr)
-        return INTERRUPTED
-    except OSError as problem:
-        if problem.errno not in (errno.EPIPE, errno.ENOSPC):
-            raise
-        if problem.errno == errno.ENOSPC:
-            print(f"ERROR: the output can't be written: {problem.strerror}.", file=sys.stderr)
-        # Whoever read the output has left. What is still buffered for them would fail once more at the end.
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
-        return FAILURE
+        tell("\nInterrupted.")
+        return signals.exit_code
+    finally:
+        let_go_of_output()
 
 
-def _run(arguments: argparse.Namespace) -> int:
+def _run(arguments: argparse.Namespace, signals: StopSignals) -> int:
     settings = resolve({name: value for name, value in vars(arguments).items() if name != "list"})
     with logging_to_stderr(settings.debug):
         if arguments.list:
             return _list(settings)
-        if not settings.sandbox and _is_incomplete(settings):
-            if not sys.stdin.isatty():
-                raise _what_is_missing(settings)
+        if settings.sandbox or not _is_incomplete(settings):
+            return _serve(settings, signals)
+        if sys.stdin.isatty():
             from .prompts import interactive_setup
 
-            settings = interactive_setup(settings, ask_port=arguments.port is None)
-        return _serve(settings)
+            answers = interactive_setup(settings, ask_port=arguments.port is None)
+            return _serve(answers.settings, signals, answers)
+        if not _has_account_key(settings):
+            raise _what_is_missing(settings)
+        return _serve(settings, signals)  # with the account's only endpoint, or an error that lists them
 
 
 def _list(settings: Settings) -> int:
@@ -78,14 +78,21 @@ def _list(settings: Settings) -> int:
     from ..assembly import settings_in_use
 
     with settings_in_use(settings) as in_use, open_console(in_use) as console:
-        endpoints = find_account(in_use, console)[1]
+        endpoints = find_account(in_use, console, for_itself=True)[1]
     if not endpoints:
         raise NoEndpoints("No endpoints found on this account.")
-    print(endpoint_list([endpoint.name for endpoint in endpoints]), flush=True)
+    try:
+        # Unlike all else that is shown, this is what was asked for.
+        print(endpoint_list([endpoint.name for endpoint in endpoints]), flush=True)
+    except OSError as problem:
+        if problem.errno != errno.EPIPE:
+            tell(f"ERROR: the output can't be written: {problem.strerror}.")
+        return FAILURE
     return OK
 
 
-def _serve(settings: Settings) -> int:
+def _serve(settings: Settings, signals: StopSignals, answers: Answers | None = None) -> int:
+    """``answers`` are those of the set-up, if there was one."""
     import time
 
     from ..client import VastClient
@@ -93,57 +100,83 @@ def _serve(settings: Settings) -> int:
     raise_file_limit(settings.max_connections)
     client = VastClient.from_settings(settings)
     try:
-        client.start()
-    except PortTaken as problem:
-        from .prompts import offer_port
-
-        free = offer_port(settings.host, settings.port + 1)
-        problem.hint = f"Use --port {free}, which is free, or stop that program." if free else "Use another --port."
-        raise
-    try:
-        with stop_signals():
-            _announce(client, settings)
-            # In steps: on Windows, a sleep without an end can't be interrupted.
-            while True:
-                time.sleep(1.0)
+        _start(client, settings)
+        signals.check()
+        _announce(client, settings)
+        if answers is not None:
+            _spare_the_next_time(answers, signals)
+        # In steps: on Windows, a sleep without an end can't be interrupted.
+        while True:
+            time.sleep(1.0)
+            signals.check()
     except KeyboardInterrupt:
-        print("\nStopping; press Ctrl-C again to end at once.", file=sys.stderr)
+        if not client.is_running:
+            raise
+        tell("\nStopping; press Ctrl-C again to end at once.")
         cut = client.stop(settings.drain)
         if cut:
             were = "1 request was" if cut == 1 else f"{cut} requests were"
-            print(f"{were} still running after {settings.drain:g} s and cut.", file=sys.stderr)
+            tell(f"{were} still running after {settings.drain:g} s and cut.")
     finally:
         client.stop()
     return OK
 
 
+def _start(client: VastClient, settings: Settings) -> None:
+    try:
+        client.start()
+    except PortTaken as problem:
+        from .ports import is_one_of_ours, offer_port
+
+        free = offer_port(settings.host, settings.port + 1)
+        another = f"--port {free}, which is free" if free else "another --port"
+        if is_one_of_ours(settings.host, settings.port):
+            problem.message = f"Port {settings.port} is taken: a proxy of vespa_client's listens there already."
+            problem.hint = f"Use that one, or {another}."
+        else:
+            problem.hint = f"Use {another}, or stop that program."
+        raise
+
+
+def _spare_the_next_time(answers: Answers, signals: StopSignals) -> None:
+    from .next_time import command_without_questions, offer_to_keep_key
+
+    say(f"  Next time, without questions:\n    {command_without_questions(answers)}\n")
+    if answers.typed_key is not None:
+        offer_to_keep_key(answers.typed_key, signals)
+
+
 def _announce(client: VastClient, settings: Settings) -> None:
     name = printable(client.endpoint_name or "")
     what = f"{name} (sandbox: a stand-in, no GPU)" if settings.sandbox else name
-    print(f"{RULE}\n  Starting proxy for: {what}\n  Listening on: {client.url}\n{RULE}\n")
+    backend = f"\n  Backend: {settings.sandbox_backend}" if settings.sandbox_backend else ""
+    say(f"{RULE}\n  Starting proxy for: {what}\n  Listening on: {client.url}{backend}\n{RULE}\n")
     if client.proxy_key and not settings.proxy_key:
-        print(f"  Other machines can ask: clients need this key: {client.proxy_key}\n")
+        say(f"  Other machines can ask: clients need this key: {client.proxy_key}\n")
     key = "the proxy key" if client.proxy_key else "not-used"
-    print(f'  OpenAI(base_url="{client.url}/v1", api_key="{key}")\n', flush=True)
+    say(f'  OpenAI(base_url="{client.url}/v1", api_key="{key}")\n')
 
 
 def _is_incomplete(settings: Settings) -> bool:
+    return settings.endpoint is None or (settings.api_key is None and not _has_account_key(settings))
+
+
+def _has_account_key(settings: Settings, *, warn: bool = False) -> bool:
+    """Whether a key is at hand that may be an account's."""
     from ..account.account_keys import account_keys
 
-    return settings.endpoint is None or (settings.api_key is None and next(account_keys(settings), None) is None)
+    return next(account_keys(settings, warn=warn), None) is not None
 
 
 def _what_is_missing(settings: Settings) -> ConfigurationError:
-    from ..account.account_keys import account_keys
-
     missing = []
     hints = []
     if settings.endpoint is None:
         missing.append("the endpoint's name")
         hints.append("  - endpoint: --endpoint NAME or VAST_ENDPOINT (--list shows what there is)")
-    if next(account_keys(settings, warn=True), None) is None:
+    if not _has_account_key(settings, warn=True):
         missing.append("an API key")
-        hints.append("  - account key: --account-key KEY, VAST_ACCOUNT_KEY, or the file ~/.vast_api_key")
+        hints.append(f"  - account key: --account-key KEY, VAST_ACCOUNT_KEY, or the file {KEY_FILE}")
         hints.append("  - or the endpoint's own key: --api-key KEY or VAST_API_KEY")
     hint = "Give it in one of these ways (or run it in a terminal, and it asks; or try --sandbox):\n" + "\n".join(hints)
     return ConfigurationError(f"Missing: {' and '.join(missing)}.", hint=hint)

@@ -86,7 +86,7 @@ class Translation(ABC):
 class StreamTranslator(ABC):
     """Translates one stream of chat completion chunks. The events that come out are whole, and come at once.
 
-    It is over when :attr:`finished` or :attr:`failed` is true: whatever is asked of it then, it says ``b""``.
+    Whatever is asked of it when it :attr:`is_over`, it says ``b""``.
     """
 
     content_type = "text/event-stream; charset=utf-8"
@@ -102,6 +102,11 @@ class StreamTranslator(ABC):
     def failed(self) -> bool:
         """Whether the dialect's own failure is out."""
         return self.failure is not None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more can be said."""
+        return self.finished or self.failed
 
     @property
     def usage(self) -> Usage | None:
@@ -133,7 +138,7 @@ class StreamTranslator(ABC):
     def _translated(self, pieces: Iterator[Piece]) -> bytes:
         events = []
         try:
-            while not self.failed and not self.finished and (piece := next(pieces, None)) is not None:
+            while not self.is_over and (piece := next(pieces, None)) is not None:
                 events.append(self._translate(piece))
         except AnswerNotUnderstood as fault:
             fault.translated = b"".join(events)
@@ -150,7 +155,7 @@ class StreamTranslator(ABC):
         return self._say(piece)
 
     def _failed(self, failure: Failure) -> bytes:
-        if self.failed or self.finished:
+        if self.is_over:
             return b""
         self.failure = failure
         return self._say_failure(failure)

@@ -14,6 +14,7 @@ last_chunk = b"0\r\n\r\n"
 _MAX_LINE = 4096
 _LINE = re.compile(rb"([0-9A-Fa-f]{1,16})(?:[ \t]*;[^\x00-\x08\x0a-\x1f\x7f]*)?")
 _PLAIN_SIZE = re.compile(rb"([0-9A-Fa-f]{1,16})\r\n")
+_STATUS_LINE = re.compile(rb"HTTP/1\.[01] ([1-9][0-9]{2}[ A-Za-z]{,60})")
 _TRAILER = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+:[^\x00-\x08\x0a-\x1f\x7f]*")
 
 
@@ -90,6 +91,9 @@ class ChunkedDecoder:
             return -1
         match = _LINE.fullmatch(line)
         if not match:
+            if status := _STATUS_LINE.match(line):
+                # As an aiohttp server does whose handler fails in mid-stream, the official worker's among them.
+                raise MessageError(f"in place of the next chunk came the head of another answer, {status[1].decode()!r}")
             raise MessageError("a chunk's size is not a hexadecimal number")
         self.left = int(match[1], 16)
         self._state = self._data if self.left else self._trailer

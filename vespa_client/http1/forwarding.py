@@ -10,10 +10,23 @@ from collections.abc import Collection
 
 from .fields import Fields, field_value, list_items, values_of
 
-__all__ = ["COST_HEADER", "ERROR_HEADER", "answer_fields", "held_back", "worker_fields"]
+__all__ = [
+    "COST_HEADER",
+    "ERROR_HEADER",
+    "LOCAL_HEADER",
+    "TRANSLATED_HEADER",
+    "answer_fields",
+    "held_back",
+    "worker_fields",
+]
 
 COST_HEADER = "x-serverless-cost"
 ERROR_HEADER = "X-Vespa-Error"
+"""Marks the proxy's own errors from a worker's."""
+LOCAL_HEADER = "X-Vespa-Local"
+"""Says that the proxy gave the answer, and by which part of its table."""
+TRANSLATED_HEADER = "X-Vespa-Translated"
+"""Names the dialect that an answer was translated into."""
 
 _HOP_BY_HOP = frozenset(
     {
@@ -34,7 +47,8 @@ _SECRETS = frozenset({"authorization", "proxy-authorization", "cookie", "x-api-k
 # Which pages may read an answer is between them and the proxy.
 _CORS_PREFIX = "access-control-"
 _OURS = frozenset({"host", "content-length", "expect", COST_HEADER})
-_NOT_THE_CLIENTS = _HOP_BY_HOP | {"content-length", ERROR_HEADER.lower()}
+_MARKS = {name.lower() for name in (ERROR_HEADER, LOCAL_HEADER, TRANSLATED_HEADER)}
+_NOT_THE_CLIENTS = _HOP_BY_HOP | _MARKS | {"content-length"}
 
 
 def held_back(forwarded: Collection[str] = ()) -> frozenset[str]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import sys
 import time
 
 from .printable import printable
+from .streams import has_room
 
-__all__ = ["LogLines", "PrintableLog", "log"]
+__all__ = ["LogLines", "LogWriter", "PrintableLog", "log"]
 
 
 class PrintableLog(logging.Filter):
@@ -39,6 +41,31 @@ class LogLines(logging.Formatter):
         if second != self._second:
             self._second, self._shown = second, time.strftime("%H:%M:%S", time.localtime(second))
         return self._shown
+
+
+class LogWriter(logging.Handler):
+    """Writes lines to standard error, and lets nobody wait or fail for it.
+
+    What its reader doesn't take at once, or who is gone, is left out; the next line that goes out says how much that was.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._stream = sys.stderr
+        self._lost = 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write the record's line, if it can be written."""
+        try:
+            if has_room(self._stream):
+                lost = f"({self._lost} lines are missing here: they could not be written.)\n" if self._lost else ""
+                self._stream.write(f"{lost}{self.format(record)}\n")
+                self._stream.flush()
+                self._lost = 0
+            else:
+                self._lost += 1
+        except (OSError, ValueError):
+            self._lost += 1
 
 
 log = logging.getLogger("vespa_client")

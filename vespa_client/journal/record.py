@@ -28,6 +28,8 @@ class Record:
     outcome: str = "whole"
     """``whole``, ``refused`` (an answer of the proxy's own), ``broken`` (cut by the worker), ``left`` (by the client)."""
     detail: str = ""
+    hint: str = ""
+    """What a person can do about a failure, in one line."""
 
     @property
     def name(self) -> str:
@@ -39,14 +41,14 @@ class Record:
         self.status = status
         self.first_byte = time.monotonic() - self.started
 
-    def refuse(self, status: int, detail: str) -> None:
+    def refuse(self, status: int, detail: str, hint: str = "") -> None:
         """The answer is the proxy's own, and begins with ``status``."""
-        self.outcome, self.detail = "refused", detail
+        self.outcome, self.detail, self.hint = "refused", detail, hint
         self.begin(status)
 
-    def break_off(self, detail: str) -> None:
+    def break_off(self, detail: str, hint: str = "") -> None:
         """The answer that has begun ends before it is whole."""
-        self.outcome, self.detail = "broken", detail
+        self.outcome, self.detail, self.hint = "broken", detail, hint
         if self.status is None:
             self.begin(200)  # a heartbeat had begun it
 

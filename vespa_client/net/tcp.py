@@ -1,26 +1,23 @@
-"""TCP: a connection that can be called off while it is being made, and what its system counts."""
+"""TCP: what the system counts of a connection, and whether something waits on it."""
 
 from __future__ import annotations
 
-import errno
-import os
 import select
 import socket
 import ssl
 import struct
 import sys
-import time
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from urllib3.util.wait import wait_for_read, wait_for_write
+from urllib3.util.wait import wait_for_read
 
-from .lifeline import TICK, Lifeline
-
-__all__ = ["Counters", "counters", "dial", "is_readable", "peer_has_ended"]
+__all__ = ["Counters", "counters", "is_readable", "peer_has_ended", "seconds_unheard"]
 
 # struct tcp_info of linux/tcp.h: tcpi_state, and where tcpi_bytes_acked and tcpi_bytes_received begin.
 _COUNTERS = struct.Struct("B119xQQ")
 _ESTABLISHED, _CLOSE_WAIT = 1, 8
+# The same structure's tcpi_probes and tcpi_unacked, both counted, and tcpi_last_ack_recv, in milliseconds.
+_LAST_WORD = struct.Struct("3xB20xI28xI")
 
 
 class Counters(NamedTuple):
@@ -46,6 +43,22 @@ def counters(sock: socket.socket) -> Counters | None:
         return None
     # Some sandboxes fill the structure with zeros.
     return Counters(acknowledged, received, state == _ESTABLISHED, state == _CLOSE_WAIT) if acknowledged else None
+
+
+def seconds_unheard(sock: socket.socket) -> float:
+    """For how long the far side's system owes an acknowledgement and says nothing; 0 where the system doesn't tell.
+
+    One whose program doesn't read says so, again and again, and is heard.
+    """
+    if sys.platform != "linux":
+        return 0.0
+    try:
+        probes, unacknowledged, milliseconds = _LAST_WORD.unpack(
+            sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _LAST_WORD.size)
+        )
+    except (OSError, struct.error):
+        return 0.0
+    return milliseconds / 1000 if probes or unacknowledged else 0.0
 
 
 def peer_has_ended(sock: socket.socket) -> bool:
@@ -86,51 +99,3 @@ def _is_for_us(sock: ssl.SSLSocket) -> bool:
     finally:
         sock.settimeout(limit)
     return True
-
-
-def dial(host: str, port: int, seconds: float, lifeline: Lifeline) -> socket.socket:
-    """A connected socket without Nagle's delay; each address of the host gets its share of the time."""
-    deadline = time.monotonic() + seconds
-    try:
-        addresses = socket.getaddrinfo(host.strip("[]"), port, 0, socket.SOCK_STREAM)
-    except UnicodeError:
-        # A label that is empty, or longer than the DNS has room for.
-        raise socket.gaierror(socket.EAI_NONAME, "no host name") from None
-    problem: OSError = OSError("no address")
-    for count, (family, kind, protocol, _, address) in enumerate(addresses):
-        share = (deadline - time.monotonic()) / (len(addresses) - count)
-        try:
-            sock = socket.socket(family, kind, protocol)
-        except OSError as unsupported:
-            problem = unsupported
-            continue
-        try:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            _finish_connect(sock, address, max(share, 0.0), lifeline)
-            sock.settimeout(max(deadline - time.monotonic(), 0.1))
-            lifeline.hold(sock)
-        except OSError as failed:
-            sock.close()
-            problem = failed
-        except BaseException:
-            sock.close()
-            raise
-        else:
-            return sock
-    if isinstance(problem, TimeoutError):
-        raise TimeoutError(f"no connection within {seconds:g} s")
-    raise problem
-
-
-def _finish_connect(sock: socket.socket, address: Any, seconds: float, lifeline: Lifeline) -> None:
-    sock.setblocking(False)
-    code = sock.connect_ex(address)
-    if code in (errno.EINPROGRESS, errno.EWOULDBLOCK, getattr(errno, "WSAEWOULDBLOCK", errno.EWOULDBLOCK)):
-        deadline = time.monotonic() + seconds
-        while not wait_for_write(sock, min(TICK, max(deadline - time.monotonic(), 0.0))):
-            lifeline.check()
-            if time.monotonic() >= deadline:
-                raise TimeoutError
-        code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-    if code:
-        raise OSError(code, os.strerror(code))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
 import ssl
 import struct
@@ -58,15 +60,15 @@ class TimedSocket:
         """What has arrived, ``size`` bytes at most; waits only while there is nothing. Empty at the end. Raises OSError."""
         try:
             return self.sock.recv(size)
-        except BlockingIOError:
-            raise TimeoutError("timed out") from None
+        except (BlockingIOError, TimeoutError) as problem:
+            raise _named(problem) from None
 
     def recv_into(self, buffer: memoryview) -> int:
         """As :meth:`recv`, into the buffer, as much as it can hold. Returns how many bytes have come; 0 at the end."""
         try:
             return self.sock.recv_into(buffer)
-        except BlockingIOError:
-            raise TimeoutError("timed out") from None
+        except (BlockingIOError, TimeoutError) as problem:
+            raise _named(problem) from None
 
     def sendall(self, data: bytes | bytearray | memoryview) -> None:
         """Send all of it. Raises OSError, of which TimeoutError leaves open how much has gone."""
@@ -77,8 +79,8 @@ class TimedSocket:
             view = memoryview(data)
             for start in range(0, len(view), _SLICE):
                 self.sock.sendall(view[start : start + _SLICE])
-        except BlockingIOError:
-            raise TimeoutError("timed out") from None
+        except (BlockingIOError, TimeoutError) as problem:
+            raise _named(problem) from None
 
     def _limit(self, which: int, seconds: float) -> None:
         if self._by_kernel:
@@ -91,3 +93,10 @@ class TimedSocket:
             else:
                 return
         self.sock.settimeout(seconds)
+
+
+def _named(problem: OSError) -> OSError:
+    """The end of a time limit as TimeoutError, and nothing else: the system's own ETIMEDOUT is the connection's end."""
+    if problem.errno == errno.ETIMEDOUT:
+        return ConnectionAbortedError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT))
+    return TimeoutError("timed out")

@@ -69,6 +69,11 @@ class AnswerBody:
         except MessageError:
             return True
 
+    def limit(self, seconds: float) -> None:
+        """How many seconds of silence are borne from here on."""
+        self._idle = seconds
+        self._reader.limit(seconds)
+
     def stream(self, amt: int | None = None, decode_content: bool | None = None) -> Iterator[bytes]:
         """The body's bytes in the pieces that arrive. Raises :class:`AnswerBroken`, :class:`AnswerLate`."""
         if self._own_connection is None:

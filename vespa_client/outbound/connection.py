@@ -18,8 +18,11 @@ from urllib3.util.ssltransport import SSLTransport
 
 from ..http1.heads import ResponseHead, parse_response_head
 from ..http1.malformed import MessageError
+from ..net.dialing import dial
+from ..net.forks import close_in_children
+from ..net.keepalives import GONE_AFTER
 from ..net.socket_reader import SocketReader
-from ..net.tcp import Counters, counters, dial, is_readable
+from ..net.tcp import Counters, counters, is_readable, seconds_unheard
 from ..net.timed_socket import TimedSocket
 from .answer import AnswerBody
 from .call import Call, HeadersOfCall
@@ -76,6 +79,7 @@ class Connection(HTTPConnection):
             self.sock.suppress_ragged_eofs = False  # type: ignore[attr-defined]
         # TLS inside a proxy's TLS is an object of urllib3's around the socket.
         self._system_socket = self.sock.socket if isinstance(self.sock, SSLTransport) else self.sock
+        close_in_children(self._system_socket)
         self._socket = TimedSocket(self.sock)
         self._reader = SocketReader(self._socket, self.call.limits.first_byte)
 
@@ -178,24 +182,32 @@ class Connection(HTTPConnection):
         A network that changed and a machine that slept leave connections on which nothing arrives, and nothing says so.
         Raises :class:`HungUp` where nothing has been acknowledged in the time that a new connection may take.
         """
-        limits, before = self.call.limits, self._counted
-        if self._send_problem:
-            self._reader.limit(_LAST_WORD_SECONDS)
-        elif before is None:
-            self._reader.limit(limits.first_byte)
-        else:
-            self._reader.limit(min(limits.connect, limits.first_byte))
-            try:
-                self._reader.fill()
-            except TimeoutError:
-                now = counters(self._system_socket)
-                if now is not None and now.acknowledged == before.acknowledged:
-                    said = f"nothing arrived there within {limits.connect:g} s"
-                    raise HungUp(said, sent=self._sent, stale=True, unheard=True) from None
-                self._reader.limit(max(limits.first_byte - limits.connect, 0.001))
-        self._reader.fill()
+        limits, before, waited = self.call.limits, self._counted, 0.0
+        if before is not None and not self._send_problem:
+            waited = min(limits.connect, limits.first_byte)
+            now = None if self._arrives_within(waited) else counters(self._system_socket)
+            if now is not None and now.acknowledged == before.acknowledged:
+                said = f"nothing arrived there within {limits.connect:g} s"
+                raise HungUp(said, sent=self._sent, stale=True, unheard=True)
+        patience = _LAST_WORD_SECONDS if self._send_problem else max(limits.first_byte - waited, 0.001)
+        while not self._arrives_within(min(patience, GONE_AFTER)):
+            patience -= GONE_AFTER
+            if patience <= 0:
+                raise TimeoutError
+            # The system's keepalives ask on a connection alone on which all that was sent has arrived.
+            if seconds_unheard(self._system_socket) >= GONE_AFTER:
+                raise HungUp("its machine is heard of no more", sent=self._sent, stale=False)
         # An interim answer may come long before the answer.
         self._reader.limit(limits.first_byte)
+
+    def _arrives_within(self, seconds: float) -> bool:
+        """Whether the answer begins, or the connection ends, in that time."""
+        self._reader.limit(seconds)
+        try:
+            self._reader.fill()
+        except TimeoutError:
+            return False
+        return True
 
     def _was_stale(self) -> bool:
         """Whether the far side had ended this kept connection before the request came there, so that it can't have run.

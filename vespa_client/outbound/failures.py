@@ -70,7 +70,7 @@ _REASONS = {
     errno.ENETUNREACH: "the network is unreachable",
     errno.ECONNRESET: "connection reset",
     errno.EPIPE: "connection closed",
-    errno.ETIMEDOUT: "the connection timed out",
+    errno.ETIMEDOUT: "its machine is heard of no more",
 }
 
 

@@ -16,6 +16,11 @@ from ..net.addresses import is_loopback
 
 __all__ = ["OutboundProxies"]
 
+_Host = str | ipaddress.IPv4Address | ipaddress.IPv6Address
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+# An IPv6 address has brackets where a port follows.
+_WITH_PORT = re.compile(r"(\[[^]]*\]|[^:]*):([0-9]+)")
 # Not urlsplit, which refuses some addresses that hold a password all the same.
 _LOG_IN = re.compile(r"[^/]*//([^/]*)@")
 
@@ -26,11 +31,12 @@ class OutboundProxies:
     def __init__(self, settings: Mapping[str, str] | None = None) -> None:
         """``settings`` is what :func:`urllib.request.getproxies` gives, which is what counts where it is None."""
         found = urllib.request.getproxies() if settings is None else settings
-        self._exceptions = [entry.strip().lower() for entry in found.get("no", "").split(",") if entry.strip()]
+        self._exceptions = [_Excepted(entry) for entry in re.split(r"[,;\s]+", found.get("no", "")) if entry]
         self._by_scheme: dict[str, str] = {}
         for scheme in ("http", "https"):
-            if proxy := found.get(scheme) or found.get("all"):
-                self._by_scheme[scheme] = proxy if "://" in proxy else "http://" + proxy
+            if proxy := found.get(scheme, "").strip() or found.get("all", "").strip():
+                kind, mark, rest = proxy.partition("://")
+                self._by_scheme[scheme] = f"{kind.lower()}://{rest}" if mark else "http://" + proxy.lstrip("/")
 
     @property
     def passwords(self) -> list[str]:
@@ -45,9 +51,10 @@ class OutboundProxies:
         Raises :class:`ConfigurationError` for a proxy of a kind that isn't spoken, or whose address is none.
         """
         proxy = self._by_scheme.get(scheme)
-        if proxy is None or is_loopback(host.lower()):
+        name = _comparable(host)
+        if proxy is None or is_loopback(str(name)):
             return None
-        if any(_covers(entry, host.lower(), port) for entry in self._exceptions):
+        if any(entry.covers(name, port or _DEFAULT_PORTS[scheme]) for entry in self._exceptions):
             return None
         kind = _kind(proxy)
         if kind not in ("http", "https"):
@@ -74,18 +81,44 @@ def _kind(proxy: str) -> str:
     return parts.scheme
 
 
-def _covers(entry: str, host: str, port: int | None) -> bool:
-    if entry == "*":
-        return True
-    if "/" in entry:
-        try:
-            return ipaddress.ip_address(host) in ipaddress.ip_network(entry, strict=False)
-        except ValueError:
+class _Excepted:
+    """One entry of NO_PROXY, in any of the forms that curl, requests and Go take.
+
+    A name, which stands for those below it too, with or without a dot or ``*.`` before it and a dot behind it; an address,
+    IPv6 with or without brackets; either with a port; a network; ``*`` for everything.
+    """
+
+    def __init__(self, entry: str) -> None:
+        self._network = _network(entry)
+        match = _WITH_PORT.fullmatch(entry)
+        self._port = int(match[2]) if match else None
+        name = match[1] if match else entry
+        self._is_everything = name == "*"
+        self._host = _comparable(name.removeprefix("*").lstrip("."))
+
+    def covers(self, host: _Host, port: int) -> bool:
+        """Whether the way to this host, in the form of :func:`_comparable`, is direct."""
+        if self._network is not None:
+            return not isinstance(host, str) and host in self._network
+        if self._port not in (None, port):
             return False
-    name, colon, number = entry.partition(":")
-    if colon and ":" not in number:
-        if number != str(port):
-            return False
-        entry = name
-    entry = entry.lstrip(".")
-    return host == entry or host.endswith("." + entry)
+        if self._is_everything or host == self._host:
+            return True
+        return isinstance(host, str) and isinstance(self._host, str) and bool(self._host) and host.endswith("." + self._host)
+
+
+def _network(entry: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
+    address, slash, length = entry.partition("/")
+    try:
+        return ipaddress.ip_network(f"{address.strip('[]')}/{length}", strict=False) if slash else None
+    except ValueError:
+        return None
+
+
+def _comparable(host: str) -> _Host:
+    """A name in small letters and without the dot at its end; an address by its value."""
+    try:
+        address = ipaddress.ip_address(host.strip("[]").partition("%")[0])
+    except ValueError:
+        return host.lower().rstrip(".")
+    return getattr(address, "ipv4_mapped", None) or address

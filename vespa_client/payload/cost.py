@@ -27,6 +27,6 @@ def read_cost(fields: Fields, default: str = DEFAULT_COST) -> str:
     if len(values) > 1 or not _NUMBER.fullmatch(value) or len(value) > 100 or float(value) == float("inf"):
         raise BadRequest(
             "X-Serverless-Cost takes one number, 0 or more.",
-            hint="Send the workload in the units of your endpoint, such as 'X-Serverless-Cost: 500', or leave it out for 1.",
+            hint="Send the workload in the units of your endpoint, such as X-Serverless-Cost: 500, or leave it out for 1.",
         )
     return value

@@ -7,6 +7,7 @@ import json
 from typing import Any, NamedTuple
 
 from ..errors import BadRequest, UnsupportedBody
+from .json_hints import hint_for
 from .json_walk import walk
 
 __all__ = ["Payload", "check_body"]
@@ -71,7 +72,7 @@ def _check_json(body: bytes | bytearray) -> tuple[bool, str]:
     except json.JSONDecodeError as problem:
         raise BadRequest(
             f"The body is not JSON: {problem.msg} at byte {problem.pos} (line {problem.lineno}, column {problem.colno}).",
-            hint="Workers take JSON alone. Check quotes and commas there; in a shell, put the body in single quotes.",
+            hint=f"Workers take JSON alone. {hint_for(text, problem.pos)}",
         ) from None
     except RecursionError:
         raise BadRequest("The body's JSON is nested too deeply.") from None

@@ -23,6 +23,7 @@ from ..outbound.call import OutboundRequest, TimeLimits
 from ..outbound.failures import CertificateRefused, TransportError
 from ..outbound.transport import Transport
 from ..payload.envelope import AUTH_FIELDS, JSONNumber, json_text
+from .cold_start import ColdStart
 
 __all__ = ["Assignment", "Autoscaler", "Place"]
 
@@ -85,6 +86,7 @@ class Autoscaler:
         self._key = key
         self._state = state
         self._transport = transport
+        self._cold_start = ColdStart()
 
     def connect(self, lifeline: Lifeline) -> None:
         """Have a connection ready for the first request. Raises :class:`TransportError`, and :class:`ClientGone`."""
@@ -96,6 +98,15 @@ class Autoscaler:
         Raises :class:`NoWorkerReady` when the time is over, :class:`AutoscalerError`, :class:`EndpointNotFound`,
         :class:`AuthenticationError`, :class:`NetworkError` where the autoscaler can't be trusted, and :class:`ClientGone`.
         """
+        try:
+            found = self._wait_for_one(place, record, deadline, lifeline)
+        except BaseException:
+            self._cold_start.end(record)
+            raise
+        self._cold_start.end(record, found.url.partition("://")[2])
+        return found
+
+    def _wait_for_one(self, place: Place, record: Record, deadline: float, lifeline: Lifeline) -> Assignment:
         started = time.monotonic()
         pause = _FIRST_PAUSE
         while True:
@@ -103,9 +114,7 @@ class Autoscaler:
             now = time.monotonic()
             if isinstance(found, Assignment):
                 return found
-            if not place.is_waiting:
-                place.is_waiting = True
-                log.info("%s Waiting for a worker: %s", record.name, found.said)
+            self._say(place, record, found.said)
             if not found.trouble:
                 self._state.check(lifeline)
             record.waits += 1
@@ -117,12 +126,19 @@ class Autoscaler:
             record.waited += time.monotonic() - now
             pause = min(pause * 1.6, _LONGEST_PAUSE)
 
+    def _say(self, place: Place, record: Record, said: str) -> None:
+        if place.is_waiting:
+            self._cold_start.go_on(record, said)
+        else:
+            place.is_waiting = True
+            self._cold_start.begin(record, said)
+
     def _given_up(self, found: _NotReady, waited: float) -> NoWorkerReady:
         if found.trouble:
-            message = f"The autoscaler gave no worker for {waited:.0f} s. The last trouble: {found.said}"
+            message = f"The autoscaler gave no worker for {waited:.0f} s. The last trouble: {found.said.rstrip('.')}."
             hint = "Vast.ai's autoscaler may be in trouble; try again in a minute."
         else:
-            message = f"No worker became ready within {waited:.0f} s. The autoscaler says: {found.said}"
+            message = f"No worker became ready within {waited:.0f} s. The autoscaler says: {found.said.rstrip('.')}."
             hint = (
                 "A cold start can take many minutes: wait longer with --wait SECONDS, keep a worker warm in the "
                 "endpoint's settings, or look at its workers at https://console.vast.ai/endpoints."

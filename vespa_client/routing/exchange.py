@@ -22,8 +22,8 @@ from .workers import Workers
 
 __all__ = ["Exchange", "WorkerAnswer"]
 
-TURNED_AWAY = frozenset({429, 502, 503, 504})
-"""Answers of a worker that did not take the request."""
+TURNED_AWAY = frozenset({429, 503})
+"""Answers of a worker that did not take the request. A 502 or 504 is a gateway's that had passed it on (RFC 9110, 15.6)."""
 
 _FIRST_PAUSE = 0.1
 # Between two questions while the autoscaler offers a worker that was just seen dead.

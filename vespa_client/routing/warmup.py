@@ -48,7 +48,8 @@ class Warmup:
                 self._autoscaler.connect(self._lifeline)
             except (TransportError, VespaError) as problem:
                 # The first request will find the same, and say it to somebody.
-                log.debug("The autoscaler can't be connected to yet: %s", str(problem))
+                reason = problem.message if isinstance(problem, VespaError) else str(problem)
+                log.debug("The autoscaler can't be connected to yet: %s", reason)
             if self._expects_tls:
                 self._trust.ready(self._lifeline)
             else:

@@ -16,6 +16,8 @@ _HINTS = {
     410: "The session is over.",
     429: "The worker's queue is full. Try again in a moment, or let the endpoint have more workers.",
     500: "The model server behind the worker failed. Its log on the worker says why.",
+    502: "A gateway in the worker got no answer from the model server. It may have run, so the proxy did not send it again.",
+    504: "A gateway in the worker gave up waiting for the model server. It may still run, so the proxy did not send it again.",
 }
 
 

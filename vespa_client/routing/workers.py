@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 
+from ..errors import RedirectRefused
 from ..http1.forwarding import held_back, worker_fields
 from ..journal.log import log
 from ..net.addresses import leads_to_loopback
@@ -17,6 +18,7 @@ from ..outbound.trust import Trust
 from ..payload.envelope import BODY_METHODS, sign_target, wrap
 from ..payload.worker_request import WorkerRequest
 from .autoscaler import Assignment
+from .redirects import Redirects
 
 __all__ = ["Workers"]
 
@@ -34,10 +36,12 @@ class Workers:
         trust: Trust,
         limits: TimeLimits,
         forwarded: tuple[str, ...] = (),
+        redirects: Redirects | None = None,
         *,
         require_tls: bool = False,
     ) -> None:
-        """``forwarded`` names headers to let through that would be held back as possible secrets.
+        """``forwarded`` names headers to let through that would be held back as possible secrets. ``redirects`` says where
+        an answer may lead: by default to the proxy alone.
 
         With ``require_tls``, a worker without TLS is no worker.
         """
@@ -45,6 +49,7 @@ class Workers:
         self._trust = trust
         self._limits = limits
         self._held_back = held_back(forwarded)
+        self._redirects = redirects or Redirects()
         self._require_tls = require_tls
         self._told_in_clear: set[str] = set()
         self._lock = threading.Lock()  # guards _dead_until
@@ -75,7 +80,7 @@ class Workers:
     def send(self, request: WorkerRequest, assignment: Assignment, lifeline: Lifeline) -> Answer:
         """Send the client's request under the assignment, and return the answer's head, its body still to come.
 
-        Raises :class:`TransportError`, and :class:`ClientGone`.
+        Raises :class:`TransportError`, :class:`RedirectRefused`, and :class:`ClientGone`.
         """
         wrapped = request.method in BODY_METHODS
         outbound = OutboundRequest(
@@ -90,7 +95,7 @@ class Workers:
         elif not leads_to_loopback(assignment.url):
             self._say_in_clear(assignment.url.partition("://")[2])
         try:
-            return self._transport.send_once(outbound, self._limits, lifeline)
+            answer = self._transport.send_once(outbound, self._limits, lifeline)
         except CertificateRefused as refused:
             # Vast.ai may have changed its root. The next try is the exchange's to make, with an assignment of its own.
             self._trust.renew(lifeline)
@@ -100,3 +105,9 @@ class Workers:
         except ConnectFailed:
             self._note_dead(assignment.url)
             raise
+        try:
+            answer.fields = self._redirects.settled(answer.status_code, answer.fields, assignment.url)
+        except RedirectRefused:
+            answer.close()
+            raise
+        return answer

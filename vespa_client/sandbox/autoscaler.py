@@ -26,7 +26,8 @@ SIGNED_FIELDS: dict[WorkerKind, tuple[str, ...]] = {
 
 _DEFAULT_KIND: WorkerKind = "vespa"
 _COLD = "0 of 1 workers ready: 1 loading"
-_ACTIVE_STATES = ("active", "running")
+# A suspended endpoint keeps its workers.
+_ACTIVE_STATES = ("active", "running", "suspended")
 
 
 def signed_text(fields: dict[str, Any], kind: WorkerKind) -> str:

@@ -15,6 +15,7 @@ from .messages import Answer, ClientGone, HangUp, Request
 __all__ = ["Backend"]
 
 _CONNECT_SECONDS = 10
+_LOOK_SECONDS = 2
 _BLOCK = 1 << 16
 # RFC 9110, 7.6.1
 _HOP_BY_HOP = ("connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade")
@@ -65,6 +66,17 @@ class Backend:
             stack.close()
             return Answer(response.status, b"", fields)
         return Answer(response.status, _Stream(response, stack, gone), fields)
+
+    def trouble(self) -> str:
+        """Why nothing answers there at this moment; empty where something does. Nothing is asked of it."""
+        connection = self._connect(self._host, self._port, timeout=_LOOK_SECONDS)
+        try:
+            connection.connect()
+        except (OSError, http.client.HTTPException) as problem:
+            return str(getattr(problem, "strerror", None) or problem or type(problem).__name__)
+        finally:
+            connection.close()
+        return ""
 
     def _failed(self, problem: Exception) -> Answer:
         # A real worker's 500 is empty. Here a person has mistyped a URL or forgotten to start a server.

@@ -8,6 +8,7 @@ the :mod:`email` package, and can't tell a handler that its client has gone.
 
 from __future__ import annotations
 
+import contextlib
 import selectors
 import socket
 import ssl
@@ -68,7 +69,10 @@ class Server:
         self.stopping.set()
         if self._acceptor is None or self._wake is None:
             return 0
-        self._wake.close()  # its other end becomes readable; a byte could find the acceptor gone already
+        # Its other end becomes readable; a byte could find the acceptor gone already, and a forked child may have a copy.
+        with contextlib.suppress(OSError):
+            self._wake.shutdown(socket.SHUT_RDWR)
+        self._wake.close()
         self._acceptor.join()
         self._acceptor = self._wake = None
         with self._lock:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import ssl
 import threading
 from collections.abc import Sequence
@@ -70,13 +71,15 @@ class Sandbox:
         self.autoscaler = Autoscaler(key, self.endpoints, self.account_key, self._course)
         self.model = Model(token_delay)
         self.model.script = _read_script(script)
-        backend = Backend(backend_url) if backend_url else self.model.handle
+        self.backend = Backend(backend_url) if backend_url else None
+        backend = self.backend or self.model.handle
         self.worker = make_worker(worker_kind, key, lambda request: self._course.serve(request, backend))
         self.autoscaler.working = lambda: self.worker.active
         self.worker.tls = worker_tls
         self._components: list[Component] = [self.model, self.worker, self.autoscaler, self.console]
         self._lock = threading.Lock()  # one start or stop at a time
         self._assigned: str | tuple[str, WorkerKind] | None = None
+        self._process = os.getpid()
 
     def __repr__(self) -> str:
         return f"<Sandbox {', '.join(endpoint.name for endpoint in self.endpoints)}>"
@@ -94,6 +97,7 @@ class Sandbox:
     def start(self) -> Sandbox:
         """Start it; harmless twice. OSError where the machine has no port or descriptor left."""
         with self._lock:
+            self._process = os.getpid()
             try:
                 for component in self._components:
                     component.start()
@@ -112,6 +116,8 @@ class Sandbox:
 
     def stop(self) -> None:
         """End threads and sockets, within a second; harmless twice. Answers that are under way break off."""
+        if os.getpid() != self._process:
+            return  # a forked child has no thread of it, and its sockets are its parent's
         with self._lock:
             self._stop()
 

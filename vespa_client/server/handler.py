@@ -16,8 +16,10 @@ from ..http1.fields import Fields
 from ..http1.framing import NO_BODY, Framing, keeps_alive, request_framing
 from ..http1.heads import RequestHead, parse_request_head
 from ..http1.malformed import MessageError, RequestMalformed
+from ..journal.hints import Hints
 from ..journal.log import log
 from ..journal.record import Record
+from ..net.keepalives import keep_alive
 from ..net.lifeline import ClientGone, Lifeline
 from ..net.socket_reader import SocketReader
 from ..net.timed_socket import TimedSocket
@@ -46,6 +48,8 @@ _LINGER_SECONDS = 2.0
 _LINGER_BYTES = 16 * 2**20
 _LINGER_READ = 64 * 1024
 _RETRY_AFTER = 5
+# Some clients (aiohttp's) throw away what they have buffered when the body breaks off: what went before is to be read first.
+_HEARD_SECONDS = 0.1
 
 
 @dataclass
@@ -61,6 +65,7 @@ class Service:
     local: LocalAnswers
     models: KnownModels
     translator: Translator
+    hints: Hints = field(default_factory=Hints)
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     stopping: bool = False
 
@@ -85,6 +90,7 @@ class ProxyHandler(BaseHTTPRequestHandler):
         self._lifeline: Lifeline | None = None
         self._is_busy = False
         self._lingers = False
+        self._breaks_off = False
         self._local_address = ""
         self._admission = self._service.connections.enter(self)
 
@@ -106,8 +112,11 @@ class ProxyHandler(BaseHTTPRequestHandler):
             with contextlib.suppress(ClientGone, OSError):
                 if self._watch is not None:
                     self._watch.close()
-                if self._lingers:
-                    self._linger()
+                if (self._lingers or self._breaks_off) and self._service.connections.may_linger(self):
+                    if self._breaks_off:
+                        time.sleep(_HEARD_SECONDS)
+                    if self._lingers:
+                        self._linger()
         finally:
             self._service.connections.leave(self)
 
@@ -135,6 +144,7 @@ class ProxyHandler(BaseHTTPRequestHandler):
 
     def _begin(self) -> None:
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        keep_alive(self._socket)
         self._timed.limit_writes(self._settings.idle_timeout)
         self._local_address = self._socket.getsockname()[0]
         self._watch = self._service.watcher.watch(self._socket)
@@ -189,6 +199,7 @@ class ProxyHandler(BaseHTTPRequestHandler):
         finally:
             self._is_busy = False
             log.info(record.line())
+            self._service.hints.after(record)
         self.close_connection = self.close_connection or writer.must_close
         self._lingers = self.close_connection and not writer.resets
 
@@ -266,9 +277,10 @@ class ProxyHandler(BaseHTTPRequestHandler):
     def _fail(self, problem: VespaError, writer: AnswerWriter, record: Record, *, body_is_read: bool) -> None:
         detail = f"{problem.code}: {problem.message}"
         if writer.started:
-            record.break_off(detail)
+            self._breaks_off = True
+            record.break_off(detail, problem.advice)
         else:
-            record.refuse(problem.status, detail)
+            record.refuse(problem.status, detail, problem.advice)
         # What a client of another protocol sends next is no request.
         if not body_is_read or self._service.stopping or isinstance(problem, UpgradeRefused):
             self._close_after(writer)
@@ -312,8 +324,6 @@ class ProxyHandler(BaseHTTPRequestHandler):
 
     def _linger(self) -> None:
         """Read what the client still sends: closing on unread bytes resets the connection, and the answer with it."""
-        if not self._service.connections.may_linger(self):
-            return
         deadline, taken = time.monotonic() + _LINGER_SECONDS, 0
         self._socket.shutdown(socket.SHUT_WR)
         while taken < _LINGER_BYTES and (left := deadline - time.monotonic()) > 0:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from urllib3.util.wait import wait_for_read
 
 from ..journal.log import log
+from ..net.forks import close_in_children
 from ..net.lifeline import TICK, Lifeline
 from ..net.pollers import make_poller
 from ..net.tcp import peer_has_ended
@@ -33,6 +34,8 @@ class HangupWatcher:
         self._lock = threading.Lock()  # guards the poller's sockets, the two below, and what a watch says is guarded
         self._wake, self._woken = socket.socketpair()
         self._wake.setblocking(False)
+        close_in_children(self._wake)
+        close_in_children(self._woken)
         self._poller = make_poller(self._woken.fileno())
         self._watches: dict[int, Watch] = {}
         self._parked: set[Watch] = set()
@@ -46,6 +49,9 @@ class HangupWatcher:
     def stop(self) -> None:
         """End the thread and its sockets."""
         self._ending = True
+        # Not closed alone: a child that was forked meanwhile may have a copy of it.
+        with contextlib.suppress(OSError):
+            self._wake.shutdown(socket.SHUT_RDWR)
         self._wake.close()
         if self._thread.is_alive():
             self._thread.join()

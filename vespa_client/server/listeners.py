@@ -15,6 +15,8 @@ from typing import Any
 
 from ..errors import ConfigurationError, PortTaken
 from ..journal.log import log
+from ..net.forks import close_in_children
+from ..net.own_ports import is_held_here
 from .threads import ConnectionThreads
 
 __all__ = ["Listener", "listen"]
@@ -54,6 +56,7 @@ class Listener(ThreadingHTTPServer):
         self._told_out_of_files = -_OUT_OF_FILES_LOG
         self._thread = threading.Thread(target=self.serve_forever, args=(_POLL_SECONDS,), name="vespa-accept", daemon=True)
         super().__init__(address, handler)
+        close_in_children(self.socket)
 
     def start(self) -> None:
         """Begin to accept."""
@@ -80,11 +83,13 @@ class Listener(ThreadingHTTPServer):
 
     def get_request(self) -> tuple[Any, Any]:
         try:
-            return super().get_request()
+            sock, address = super().get_request()
         except OSError as problem:
             if problem.errno in (errno.EMFILE, errno.ENFILE):
                 self._wait_for_files()
             raise
+        close_in_children(sock)
+        return sock, address
 
     def process_request(self, request: Any, client_address: Any) -> None:
         # In place of the new thread that socketserver would start.
@@ -105,7 +110,8 @@ class Listener(ThreadingHTTPServer):
         now = time.monotonic()
         if now - self._told_out_of_files >= _OUT_OF_FILES_LOG:
             self._told_out_of_files = now
-            log.warning("Out of open files; new connections wait. Raise the limit with: ulimit -n 65536")
+            raising = "" if os.name == "nt" else " Raise the limit with: ulimit -n 65536"
+            log.warning("Out of open files; new connections wait.%s", raising)
         time.sleep(_OUT_OF_FILES_PAUSE)
 
 
@@ -153,7 +159,17 @@ def _refusal(problem: OSError, host: str, port: int) -> PortTaken | Configuratio
     """Why the host and port can't be listened on."""
     shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     if problem.errno in (errno.EADDRINUSE, getattr(errno, "WSAEADDRINUSE", errno.EADDRINUSE)):
-        return PortTaken(f"Port {port} is taken: another program listens on {shown}.", port=port)
+        if is_held_here(port):
+            return PortTaken(
+                f"Port {port} is taken: this program itself listens on {shown}.",
+                port=port,
+                hint="An earlier VastClient may still run: stop() it first, or take port=0 for any free one.",
+            )
+        return PortTaken(
+            f"Port {port} is taken: another program listens on {shown}.",
+            port=port,
+            hint="Take another port, or 0 for any free one.",
+        )
     if problem.errno == errno.EACCES:
         hint = "Ports below 1024 are for privileged users on some systems: choose a higher --port."
         return ConfigurationError(f"Port {port} may not be used by this user.", hint=hint)

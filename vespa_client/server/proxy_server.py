@@ -6,7 +6,8 @@ costs a thread and holds nobody else up. A thread whose connection is over waits
 One further thread watches the sockets of requests in progress for clients that leave (:mod:`.hangup`), one sends heartbeats
 where they are asked for (:mod:`.heartbeats`), and one connects ahead of the first request
 (:mod:`vespa_client.routing.warmup`). Threads are daemons: a program that forgets to stop the proxy still ends.
-:meth:`ProxyServer.stop` ends them all, in bounded time.
+:meth:`ProxyServer.stop` ends them all, in bounded time. A forked child has none of them, and no socket of theirs
+(:mod:`vespa_client.net.forks`).
 
 Not attempted: HTTP/2, TLS towards the client, upgrades.
 """

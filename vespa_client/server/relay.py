@@ -51,7 +51,7 @@ def _pass_on(came: WorkerAnswer, writer: AnswerWriter, record: Record) -> bytes:
     record.begin(answer.status_code)
     if is_error and not first and writer.method != "HEAD":
         problem = gave_no_reason(answer.status_code, retried=came.retried)
-        record.detail = problem.code
+        record.detail, record.hint = problem.code, problem.advice
         writer.begin_error(problem, answer.status_code, answer.reason, fields)
     else:
         if is_error and came.retried and not values_of(answer.fields, "x-should-retry"):

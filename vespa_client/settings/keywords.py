@@ -45,6 +45,7 @@ class SettingKeywords(TypedDict, total=False):
     models: str
     pass_health: bool
     pass_route: tuple[str, ...]
+    allow_redirect: tuple[str, ...]
     require_tls: bool
     sandbox: bool
     sandbox_backend: str | None

@@ -49,6 +49,10 @@ NO_PROXY_KEY = "off"
 """The ``proxy_key`` that says: ask nobody for one."""
 
 
+_CONSOLE_URL = to.url_like(INSTANCES["prod"].console_url)
+_AUTOSCALER_URL = to.url_like(INSTANCES["prod"].autoscaler_url)
+
+
 def _setting(default: Any, help: str, parse: Callable[[str], Any] = to.text, **how: Any) -> Any:
     """A :class:`Setting`, whose name an instance has for the value."""
     return Setting(default, help, parse, **how)
@@ -64,12 +68,12 @@ class Settings:
         None, "Vast.ai endpoint name", metavar="ENDPOINT", env="VAST_ENDPOINT", group="Endpoint and keys"
     )
     api_key: str | None = _setting(
-        None, "endpoint API key", to.key, metavar="KEY", env="VAST_API_KEY", secret=True, group="Endpoint and keys"
+        None, "endpoint API key", to.vast_key, metavar="KEY", env="VAST_API_KEY", secret=True, group="Endpoint and keys"
     )
     account_key: str | None = _setting(
         None,
         "account API key: auto-fetches the endpoint key; ~/.vast_api_key is read too",
-        to.key,
+        to.vast_key,
         metavar="KEY",
         env="VAST_ACCOUNT_KEY",
         secret=True,
@@ -82,10 +86,18 @@ class Settings:
         "127.0.0.1", "local proxy host; the default answers on ::1 too, where the machine has it", metavar="HOST"
     )
     autoscaler_url: str | None = _setting(
-        None, "autoscaler URL (default: that of the instance)", to.url, metavar="URL", group="Vast.ai"
+        None,
+        "autoscaler URL (default: that of the instance)",
+        _AUTOSCALER_URL,
+        metavar="URL",
+        group="Vast.ai",
     )
     console_url: str | None = _setting(
-        None, "console URL (default: that of the instance)", to.url, metavar="URL", group="Vast.ai"
+        None,
+        "console URL (default: that of the instance)",
+        _CONSOLE_URL,
+        metavar="URL",
+        group="Vast.ai",
     )
     instance: str = _setting(
         "prod",
@@ -218,6 +230,13 @@ class Settings:
         repeatable=True,
         group="SDKs and apps",
     )
+    allow_redirect: tuple[str, ...] = _setting(
+        (),
+        "a host that a worker may redirect your clients to, past the proxy, with their key and prompt (repeatable)",
+        to.host,
+        metavar="HOST",
+        repeatable=True,
+    )
     require_tls: bool = _setting(
         False, "refuse workers without TLS, to whom prompts would cross the internet in the clear", to.switch, group="Vast.ai"
     )
@@ -225,7 +244,11 @@ class Settings:
         False, "run against a Vast.ai on loopback, with a built-in model; no account needed", to.switch, group="Sandbox"
     )
     sandbox_backend: str | None = _setting(
-        None, "put your own model server (Ollama, llama.cpp, vLLM) behind its worker", to.url, metavar="URL", group="Sandbox"
+        None,
+        "put your own model server (Ollama, llama.cpp, vLLM) behind its worker",
+        to.url_like("http://localhost:11434"),
+        metavar="URL",
+        group="Sandbox",
     )
     sandbox_worker: str | None = _setting(
         None, "its worker (default: the official pyworker)", metavar="KIND", choices=("pyworker", "vespa"), group="Sandbox"
@@ -242,7 +265,11 @@ class Settings:
         table = settings_table()
         unknown = sorted(set(given) - set(table))
         if unknown:
-            raise TypeError(f"there is no setting {', '.join(unknown)}")
+            from difflib import get_close_matches
+
+            near = [found for name in unknown for found in get_close_matches(name, table, 1)]
+            meant = f"; did you mean {', '.join(near)}?" if near else ""
+            raise TypeError(f"there is no setting {', '.join(unknown)}{meant}")
         values = {name: setting.default for name, setting in table.items()} | given
         checked = {name: table[name].checked(value) for name, value in values.items()}
         checked["sandbox"] |= any(name.startswith("sandbox_") and value is not None for name, value in checked.items())

@@ -5,10 +5,15 @@ from __future__ import annotations
 import math
 import re
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 __all__ = [
     "cost",
     "count",
     "header_name",
+    "host",
     "host_name",
     "key",
     "model",
@@ -21,6 +26,9 @@ __all__ = [
     "text",
     "time_limit",
     "url",
+    "url_like",
+    "vast_key",
+    "without_quotes",
 ]
 
 # 11 days. What systems take for a time limit ends at 24 (2^31 milliseconds).
@@ -45,6 +53,17 @@ def key(value: str) -> str:
     if not re.fullmatch(r"[!-~]+", value):
         raise ValueError("a key is one word of plain ASCII letters, digits and signs; was something else pasted along?")
     return value
+
+
+def vast_key(value: str) -> str:
+    """A key of Vast.ai's, as :func:`key` takes it, without the quotes that cmd.exe and Docker's env files leave on."""
+    return key(without_quotes(value.strip()))
+
+
+def without_quotes(value: str) -> str:
+    """The word inside a pair of quotes that is all around it."""
+    is_quoted = len(value) > 2 and value[0] == value[-1] and value[0] in "\"'"
+    return value[1:-1] if is_quoted else value
 
 
 def port(value: str) -> int:
@@ -112,7 +131,12 @@ def size(value: str) -> int:
     return int(match[1]) * _UNITS[match[2].upper()]
 
 
-def url(value: str) -> str:
+def url_like(example: str) -> Callable[[str], str]:
+    """:func:`url`, with an example of what is meant."""
+    return lambda value: url(value, example)
+
+
+def url(value: str, example: str = "https://run.vast.ai") -> str:
     """An http or https address, without a slash at the end."""
     from urllib.parse import urlsplit
 
@@ -122,7 +146,7 @@ def url(value: str) -> str:
     except ValueError:
         valid = False
     if not valid or parts.query or parts.fragment or "@" in parts.netloc or not re.fullmatch(r"[!-~]+", value):
-        raise ValueError("it takes an address such as https://run.vast.ai, without a log-in, a query or spaces")
+        raise ValueError(f"it takes an address such as {example}, without a log-in, a query or spaces")
     return value.rstrip("/")
 
 
@@ -138,6 +162,17 @@ def host_name(value: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\]|[0-9A-Fa-f.]*:[0-9A-Fa-f.]*:[0-9A-Fa-f:.]*", value):
         raise ValueError("it takes a host's name alone, without a port, such as host.docker.internal")
     return value
+
+
+def host(value: str) -> str:
+    """A host's name or address, alone or with a port. An IPv6 address has brackets where a port follows."""
+    name, colon, number = value.rpartition(":")
+    try:
+        if colon and (name.endswith("]") or ":" not in name) and port(number):
+            return f"{host_name(name)}:{number}"
+        return host_name(value)
+    except ValueError:
+        raise ValueError("it takes a host's name, such as files.example.com, or with a port, files.example.com:8443") from None
 
 
 def origin(value: str) -> str:

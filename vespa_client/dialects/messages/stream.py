@@ -59,7 +59,7 @@ class MessageStream(StreamTranslator):
         self._refusal: list[str] = []
 
     def ping(self) -> bytes:
-        return b"" if self.finished or self.failed else PING
+        return b"" if self.is_over else PING
 
     def _say(self, piece: Piece) -> bytes:
         if isinstance(piece, Text):

@@ -73,7 +73,7 @@ class OllamaStream(StreamTranslator):
 
     def ping(self) -> bytes:
         """A line without a word: Ollama has no other sign of life."""
-        return b"" if self.finished or self.failed else self._lines.text("")
+        return b"" if self.is_over else self._lines.text("")
 
     def _say(self, piece: Piece) -> bytes:
         self._lines.note_first()

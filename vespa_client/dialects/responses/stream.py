@@ -41,7 +41,7 @@ class ResponseStream(StreamTranslator):
 
     def ping(self) -> bytes:
         """That the response is in progress, once more: Codex, for one, lets no comment count as a sign of life."""
-        if self.failed or self.finished:
+        if self.is_over:
             return b""
         return self._begin() or self._progress("in_progress", "in_progress")
 

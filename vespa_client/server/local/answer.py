@@ -6,11 +6,9 @@ import json
 from typing import Any, NamedTuple
 
 from ...http1.fields import Fields
+from ...http1.forwarding import LOCAL_HEADER
 
-__all__ = ["LOCAL_HEADER", "LocalAnswer", "json_answer"]
-
-LOCAL_HEADER = "X-Vespa-Local"
-"""Says that the proxy gave the answer, and by which part of its table."""
+__all__ = ["LocalAnswer", "json_answer"]
 
 
 class LocalAnswer(NamedTuple):

@@ -12,7 +12,7 @@ from ...http1.heads import RequestHead
 from ...journal.log import log
 from ...settings.table import Settings
 from .answer import LocalAnswer, json_answer
-from .base_url import mended
+from .base_url import is_sdk_route, mended
 from .landing import landing
 from .models import KnownModels, list_answer, model_answer
 from .unsupported import check_route
@@ -21,8 +21,6 @@ __all__ = ["LocalAnswers"]
 
 _READS = ("GET", "HEAD")
 _HEALTH = ("/health", "/healthz", "/ping")
-# The routes that SDKs post to, of which some ask whether they are there.
-_POSTED = ("/v1/chat/completions", "/v1/completions", "/v1/embeddings", "/v1/messages", "/v1/responses")
 _ROBOTS = b"User-agent: *\nDisallow: /\n"
 
 
@@ -35,17 +33,17 @@ class LocalAnswers:
         self._models = models
         self._wants_key = wants_key
         self._created = int(time.time())
-        # The known routes of SDKs alone, each in a few ways.
         self._told: set[str] = set()
 
     def mend(self, head: RequestHead) -> RequestHead:
-        """The head with the path that its client's SDK meant; the log tells of each such path once."""
+        """The head with the path that its client's SDK meant; the log tells of it once a route."""
         path, mark, query = head.target.partition("?")
         meant = None if self._passes(path) else mended(path)
         if meant is None:
             return head
-        if path not in self._told:
-            self._told.add(path)
+        route = meant.split("/")[2]  # there are many models, and few routes
+        if route not in self._told:
+            self._told.add(route)
             log.info("%s is taken as %s: check the base URL that your app was given.", path, meant)
         return head._replace(target=meant + mark + query)
 
@@ -108,7 +106,8 @@ class LocalAnswers:
             return json_answer("probe", {"message": "hello"})
         if path == "/sw.js" or path.startswith("/.well-known/"):
             raise NotFound(f"There is no {path} here.", hint="Browsers and apps ask for it of every site; nothing is missing.")
-        if head.method == "HEAD" and path in _POSTED:
+        if head.method == "HEAD" and is_sdk_route(path):
+            # Some ask whether it is there before they post to it.
             return LocalAnswer("probe", 200, "", b"", (("Allow", "POST, OPTIONS"),))
         return None
 

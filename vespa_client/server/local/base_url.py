@@ -1,12 +1,12 @@
-"""Base URLs that lack ``/v1``, or have it twice: the commonest slip where an SDK is pointed at another address."""
+"""The routes of SDKs, and base URLs that lack ``/v1`` or have it twice: the commonest slip where one is given an address."""
 
 from __future__ import annotations
 
 import re
 
-__all__ = ["mended"]
+__all__ = ["is_sdk_route", "mended"]
 
-_KNOWN = (
+_POSTED = (
     "audio/(?:speech|transcriptions|translations)",
     "chat/completions",
     "completions",
@@ -14,18 +14,25 @@ _KNOWN = (
     "images/(?:edits|generations|variations)",
     "messages",
     "messages/count_tokens",
-    "models",
-    "models/.+",
     "responses",
 )
-# With no /v1 in front, or with more than one.
-_SLIP = re.compile(rf"(?:(?:/v1){{2,}})?(/(?:{'|'.join(_KNOWN)}))")
+_ROUTES = rf"(?:{'|'.join(_POSTED)}|models(?:/.+)?)"
+_SDK_ROUTE = re.compile(rf"/v1/(?:{'|'.join(_POSTED)})|/api/(?:chat|generate|show)")
+# A slash too many comes of a base URL that ends in one.
+_MISSING = re.compile(rf"/+({_ROUTES})")
+_DOUBLED = re.compile(rf"(?:/+v1)+/+({_ROUTES})")
 
 
 def mended(path: str) -> str | None:
     """The path that the SDK meant, for the known routes of SDKs alone; None where there is nothing to mend.
 
-    ``/chat/completions`` becomes ``/v1/chat/completions``, and so does ``/v1/v1/chat/completions``.
+    ``/chat/completions`` becomes ``/v1/chat/completions``, and so do ``/v1/v1/chat/completions`` and ``/v1//chat/completions``.
     """
-    slip = _SLIP.fullmatch(path)
-    return f"/v1{slip[1]}" if slip else None
+    found = _MISSING.fullmatch(path) or _DOUBLED.fullmatch(path)
+    meant = f"/v1/{found[1]}" if found else None
+    return None if meant == path else meant
+
+
+def is_sdk_route(path: str) -> bool:
+    """Whether SDKs post to that path."""
+    return bool(_SDK_ROUTE.fullmatch(path))

@@ -69,7 +69,7 @@ class KnownModels:
         said = _MODEL_IN_ANSWER.search(answered, 0, _LOOKED_THROUGH)
         names = [_decoded(said[1])] if said else []
         with self._lock:
-            for name in filter(None, [*names, asked]):
+            for name in filter(_is_text, [*names, asked]):
                 if name not in self._seen and len(self._seen) < _MOST_SEEN:
                     self._seen[name] = None
 
@@ -78,7 +78,7 @@ class KnownModels:
             return
         try:
             rows = json.loads(body)["data"]
-            listed = [KnownModel(row["id"], _context_of(row)) for row in rows if isinstance(row.get("id"), str)]
+            listed = [KnownModel(row["id"], _context_of(row)) for row in rows if _is_text(row.get("id"))]
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return
         with self._lock:
@@ -135,6 +135,16 @@ def _context_of(row: dict[str, Any]) -> int | None:
             if isinstance(place.get(name), int) and place[name] > 0:
                 return int(place[name])
     return None
+
+
+def _is_text(name: object) -> bool:
+    """Whether it is a name that can be said: JSON can hold half a character (RFC 8259, 8.2)."""
+    if not isinstance(name, str):
+        return False
+    try:
+        return bool(name.encode())
+    except UnicodeEncodeError:
+        return False
 
 
 def _decoded(text: bytes) -> str:

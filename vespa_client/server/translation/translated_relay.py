@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterator
 
 from ...dialects import Translation
+from ...dialects.chat_error import read_error_body
 from ...errors import AnswerNotUnderstood, WorkerFailed
-from ...http1.fields import Fields, field_value
+from ...http1.fields import Fields, field_value, values_of
 from ...http1.forwarding import answer_fields
 from ...journal.record import Record
-from ...net.lifeline import Lifeline
+from ...net.lifeline import ClientGone, Lifeline
 from ...outbound.answer import Answer
 from ...outbound.failures import TransportError
 from ...routing.exchange import WorkerAnswer
@@ -24,6 +26,8 @@ __all__ = ["relay_translated"]
 # What a plain answer may have; it is held whole while it is translated.
 _LARGEST_ANSWER = 64 * 2**20
 _LARGEST_ERROR = 64 * 1024
+# How long a stream's end may be waited for when all of it has been said.
+_END_SECONDS = 0.02
 # What a worker said of its own words doesn't hold for ours.
 _ABOUT_THE_BODY = ("content-type", "content-encoding", "content-language", "content-md5", "digest", "etag", "last-modified")
 
@@ -57,30 +61,31 @@ def relay_translated(
 
 
 def _pass_error(came: WorkerAnswer, path: str, writer: AnswerWriter, record: Record) -> bytes:
-    answer = came.answer
-    said = answer.read(_LARGEST_ERROR)
+    answer, status = came.answer, came.answer.status_code
+    # Words in a coding that nobody asked for are none.
+    said = b"" if _coding(answer) else answer.read(_LARGEST_ERROR).strip()
     if writer.started:
-        raise answered_after_a_heartbeat(answer.status_code, said.decode("utf-8", "replace").strip(), retried=came.retried)
-    record.begin(answer.status_code)
+        raise answered_after_a_heartbeat(status, read_error_body(status, said).message if said else "", retried=came.retried)
+    record.begin(status)
     if not said:
-        problem = gave_no_reason(answer.status_code, retried=came.retried)
+        problem = gave_no_reason(status, retried=came.retried)
         record.detail = problem.code
-        writer.begin_error(problem, answer.status_code, answer.reason, _fields(answer))
+        writer.begin_error(problem, status, answer.reason, _fields(answer))
     else:
         dialect = dialect_of(path)
         assert dialect is not None
-        body = dialect.worker_error(answer.status_code, said)
+        body = dialect.worker_error(status, said)
         fields = [*_fields(answer), ("Content-Type", "application/json")]
-        writer.begin(answer.status_code, answer.reason, fields, len(body), body)
+        if came.retried and not values_of(fields, "x-should-retry"):
+            fields.append(("x-should-retry", "false"))
+        writer.begin(status, answer.reason, fields, len(body), body)
         record.answer_bytes += len(body)
     writer.end()
     return b""
 
 
 def _pass_plain(answer: Answer, translation: Translation, writer: AnswerWriter, record: Record) -> bytes:
-    said = answer.read(_LARGEST_ANSWER + 1)
-    if len(said) > _LARGEST_ANSWER:
-        raise AnswerNotUnderstood(f"The worker's answer is larger than {_LARGEST_ANSWER >> 20} MiB.")
+    said = _read_whole(answer)
     body = translation.answer(said)
     record.begin(200)
     writer.begin(200, "OK", [*_fields(answer), ("Content-Type", "application/json")], len(body), body)
@@ -93,30 +98,54 @@ def _pass_stream(answer: Answer, writer: AnswerWriter, record: Record, heartbeat
     voice = writer.voice
     assert isinstance(voice, TranslatedVoice)
     stream = voice.stream
-    if field_value(answer.fields, "content-type").lower().startswith("text/event-stream"):
-        pieces: Iterator[bytes] = answer.iter_content(chunk_size=None)
-        feed: Callable[[bytes], bytes] = stream.feed
-        first = next(pieces, b"") if answer.raw.arrived() else b""
-    else:
-        # A backend that doesn't stream has the whole completion in one piece.
-        pieces, feed = iter(()), stream.feed_completion
-        first = answer.read(_LARGEST_ANSWER)
     say = _Saying(voice, writer, record)
+    head = [*_fields(answer), ("Content-Type", stream.content_type)]
+    if not values_of(head, "cache-control"):
+        head.append(("Cache-Control", "no-cache"))
     record.begin(200)
-    say(feed, first, head=[*_fields(answer), ("Content-Type", stream.content_type), ("Cache-Control", "no-cache")])
+    if not _is_event_stream(answer):
+        # A backend that doesn't stream has the whole completion in one piece.
+        with heartbeats.beating(writer):
+            first = _read_whole(answer)
+        say(stream.feed_completion, first, head)
+        pieces: Iterator[bytes] = iter(())
+    else:
+        pieces = answer.iter_content(chunk_size=None)
+        first = next(pieces, b"") if answer.raw.arrived() else b""
+        say(stream.feed, first, head)
     with heartbeats.beating(writer):
-        for piece in pieces:
+        while not stream.is_over and (piece := next(pieces, b"")):
             first = first or piece
-            say(feed, piece)
-            if stream.failed or stream.finished:
-                break
+            say(stream.feed, piece)
         say(lambda nothing: stream.end())
     failure = stream.failure
     if failure is not None:
         # It is said already; what follows has to break off visibly.
         raise WorkerFailed(f"The worker failed inside its answer: {failure.message}", status=failure.status)
-    writer.end()
+    # Some clients have read enough with the closing event, and leave at once.
+    with contextlib.suppress(ClientGone):
+        writer.end()
+    _take_end(answer, pieces)
     return first
+
+
+def _read_whole(answer: Answer) -> bytes:
+    """The body. Raises :class:`AnswerNotUnderstood` where it is too large to be held."""
+    said = answer.read(_LARGEST_ANSWER + 1)
+    if len(said) > _LARGEST_ANSWER:
+        raise AnswerNotUnderstood(f"The worker's answer is larger than {_LARGEST_ANSWER >> 20} MiB.")
+    return said
+
+
+def _take_end(answer: Answer, pieces: Iterator[bytes]) -> None:
+    """Read what frames the body's end, behind the last event, if it comes at once: then the connection serves again."""
+    answer.raw.limit(_END_SECONDS)
+    with contextlib.suppress(TransportError):
+        next(pieces, None)
+
+
+def _is_event_stream(answer: Answer) -> bool:
+    return field_value(answer.fields, "content-type").lower().startswith("text/event-stream")
 
 
 class _Saying:
@@ -145,12 +174,16 @@ class _Saying:
 
 
 def _check_coding(answer: Answer) -> None:
-    coding = field_value(answer.fields, "content-encoding").strip().lower()
-    if coding not in ("", "identity"):
+    if coding := _coding(answer):
         raise AnswerNotUnderstood(
             f"The worker's answer is coded ({coding}), though none was asked for, and can't be translated.",
             hint="Have the model server send its answers uncompressed.",
         )
+
+
+def _coding(answer: Answer) -> str:
+    coding = field_value(answer.fields, "content-encoding").strip().lower()
+    return "" if coding == "identity" else coding
 
 
 def _fields(answer: Answer) -> Fields:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 from ...dialects import Dialect, Identity, Translation
 from ...errors import Untranslatable
+from ...http1.forwarding import TRANSLATED_HEADER
 from ...journal.log import log
 from ...payload.worker_request import WorkerRequest
 from ...routing.exchange import WorkerAnswer
@@ -18,10 +19,7 @@ from .missing_routes import NO_SUCH_ROUTE, MissingRoutes
 from .routes import dialect_of
 from .voice import TranslatedVoice
 
-__all__ = ["TRANSLATED_HEADER", "Passage", "Translator"]
-
-TRANSLATED_HEADER = "X-Vespa-Translated"
-"""Names the dialect that an answer was translated into."""
+__all__ = ["Passage", "Translator"]
 
 Ask = Callable[[WorkerRequest], WorkerAnswer]
 

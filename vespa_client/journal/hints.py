@@ -1,0 +1,28 @@
+"""Hints in the log: what a person can do about a request that failed, where the person looks."""
+
+from __future__ import annotations
+
+import threading
+
+from .log import log
+from .record import Record
+
+__all__ = ["Hints"]
+
+
+class Hints:
+    """Those of one proxy. A run of requests that fail alike has one hint, behind the first of them. Safe between threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()  # guards the next
+        self._shown = ""
+
+    def after(self, record: Record) -> None:
+        """The request's line is in the log: its hint follows, if it isn't that of the failures before."""
+        if not record.hint and not (record.outcome == "whole" and record.worker):
+            return  # what no worker answered, such as a page's preflight, ends no run
+        with self._lock:
+            is_new = record.hint != self._shown
+            self._shown = record.hint
+        if is_new and record.hint:
+            log.info("%s HINT: %s", record.name, record.hint)
