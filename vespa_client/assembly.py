@@ -12,6 +12,7 @@ from .account.endpoint_state import EndpointState
 from .account.lookup import make_console
 from .journal.log import log
 from .journal.redaction import redacted
+from .journal.totals import Totals
 from .net.addresses import is_loopback, leads_to_loopback
 from .outbound.call import TimeLimits
 from .outbound.proxies import OutboundProxies
@@ -37,10 +38,11 @@ class Assembled(NamedTuple):
         return f"<Assembled on port {self.server.port}>"
 
 
-def assemble(settings: Settings, resources: contextlib.ExitStack) -> Assembled:
+def assemble(settings: Settings, resources: contextlib.ExitStack, totals: Totals) -> Assembled:
     """The endpoint's parts, put together, and the server in front of them, which listens already.
 
-    The endpoint key is fetched where it wasn't given. ``resources`` closes what they hold, the server excepted. Raises
+    The endpoint key is fetched where it wasn't given. ``resources`` closes what they hold, the server excepted; ``totals`` is
+    where their exchanges are noted. Raises
     :class:`VespaError`.
     """
     assert settings.endpoint is not None
@@ -57,7 +59,7 @@ def assemble(settings: Settings, resources: contextlib.ExitStack) -> Assembled:
     limits = TimeLimits(settings.connect_timeout, settings.timeout, settings.idle_timeout)
     workers = Workers(to_workers, trust, limits, settings.forward_header, require_tls=settings.require_tls)
     autoscaler = Autoscaler(settings.autoscaler, settings.endpoint, key, EndpointState(settings, console), transport)
-    server = ProxyServer(settings, ServedEndpoint(autoscaler, workers, settings), proxy_key)
+    server = ProxyServer(settings, ServedEndpoint(autoscaler, workers, settings), proxy_key, totals)
     warmup = Warmup(autoscaler, trust, expects_tls=settings.autoscaler.startswith("https:"))
     resources.callback(warmup.close)
     return Assembled(server, warmup, proxy_key)

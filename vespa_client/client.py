@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .assembly import assemble, settings_in_use
 from .errors import ConfigurationError
 from .journal.log import log
+from .journal.totals import Totals
 from .server.proxy_server import ProxyServer
 from .settings.table import Settings, resolve
 
@@ -54,6 +55,7 @@ class VastClient:
 
     def _set_up(self, settings: Settings) -> None:
         self._settings = settings
+        self._totals = Totals()
         self._lock = threading.Lock()  # guards the fields below, and that start and stop come one after the other
         self._server: ProxyServer | None = None
         self._resources = contextlib.ExitStack()
@@ -109,7 +111,7 @@ class VastClient:
             if settings.debug:
                 resources.callback(log.setLevel, log.level)
                 log.setLevel(logging.DEBUG)
-            server, warmup, proxy_key = assemble(settings, resources)
+            server, warmup, proxy_key = assemble(settings, resources, self._totals)
             try:
                 server.start()
                 warmup.start()

@@ -9,6 +9,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
 
 __all__ = [
     "AnswerNotUnderstood",
@@ -78,6 +79,8 @@ class VespaError(Exception):
     code: str = "internal_error"
     hint: str = ""
     allow: Sequence[str] = ()
+    request_id: str = ""
+    """Of the request that it is the answer to, where it is one."""
     param: str | None = None
 
     def __init__(
@@ -102,7 +105,10 @@ class VespaError(Exception):
         """The JSON that the OpenAI and the Anthropic SDK both show: see "Errors" in the README."""
         import json  # here, since --help has to load this module
 
-        return json.dumps({"type": "error", "error": self.fields()}).encode()
+        body: dict[str, Any] = {"type": "error", "error": self.fields()}
+        if self.request_id:
+            body["request_id"] = self.request_id
+        return json.dumps(body).encode()
 
     def event(self) -> bytes:
         """The same as a server-sent event."""
@@ -315,7 +321,7 @@ class EndpointStopped(VespaError):
 
 
 class TooManyConnections(VespaError):
-    """``max_connections`` are open."""
+    """``max_connections`` are open, or as many read the proxy's events as may."""
 
     status = 503
     code = "too_many_connections"

@@ -10,12 +10,14 @@ front of it that serves what the examples call ``localhost:8010``:
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import os
 import re
 import shutil
 import subprocess
 import sys
+import typing
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -28,8 +30,10 @@ import vespa_client
 from vespa_client import VastClient
 from vespa_client.command.arguments import build_parser
 from vespa_client.errors import VespaError
+from vespa_client.journal.record import PHASES, RETRY_KINDS
 from vespa_client.sandbox import Sandbox
 from vespa_client.sandbox.model import Model
+from vespa_client.server.pages.status import Status
 from vespa_client.settings.table import settings_table
 
 from ..support import javascript
@@ -170,9 +174,25 @@ def test_flags_in_the_text_are_flags_of_the_command() -> None:
 
 def test_names_in_the_text_are_names_of_the_package() -> None:
     known = {*settings_table(), *dir(vespa_client), *(kind.code for kind in _subclasses(VespaError)), "vespa_client"}
+    known |= {*of_status(Status), *PHASES, *RETRY_KINDS}
     named = re.findall(r"`([a-z]+(?:_[a-z]+)+)(?==\S+`|`)", TEXT)
     assert named
     assert set(named) <= known
+
+
+def of_status(kind: type) -> set[str]:
+    """The names of the fields, and of those of what stands in them."""
+    names = set()
+    for name, declared in typing.get_type_hints(kind).items():
+        names.add(name)
+        for inner in (declared, *typing.get_args(declared)):
+            names |= of_status(inner) if dataclasses.is_dataclass(inner) else set()
+    return names
+
+
+def test_each_field_of_the_status_is_told_of() -> None:
+    told = set(re.findall(r"`([a-z_]+)`", TEXT))
+    assert of_status(Status) <= told
 
 
 def test_links_within_the_repository_lead_somewhere() -> None:

@@ -10,10 +10,11 @@ from collections.abc import Collection
 
 from .fields import Fields, field_value, list_items, values_of
 
-__all__ = ["COST_HEADER", "ERROR_HEADER", "answer_fields", "held_back", "worker_fields"]
+__all__ = ["COST_HEADER", "ERROR_HEADER", "REQUEST_ID_HEADER", "answer_fields", "held_back", "worker_fields"]
 
 COST_HEADER = "x-serverless-cost"
 ERROR_HEADER = "X-Vespa-Error"
+REQUEST_ID_HEADER = "X-Vespa-Request-Id"
 
 _HOP_BY_HOP = frozenset(
     {
@@ -34,7 +35,7 @@ _SECRETS = frozenset({"authorization", "proxy-authorization", "cookie", "x-api-k
 # Which pages may read an answer is between them and the proxy.
 _CORS_PREFIX = "access-control-"
 _OURS = frozenset({"host", "content-length", "expect", COST_HEADER})
-_NOT_THE_CLIENTS = _HOP_BY_HOP | {"content-length", ERROR_HEADER.lower()}
+_NOT_THE_CLIENTS = _HOP_BY_HOP | {"content-length", ERROR_HEADER.lower(), REQUEST_ID_HEADER.lower()}
 
 
 def held_back(forwarded: Collection[str] = ()) -> frozenset[str]:

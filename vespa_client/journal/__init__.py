@@ -1,7 +1,12 @@
 """What is kept of what happened: the record of each exchange, and the log.
 
-Open :mod:`.record` first. :mod:`.log` is the logger and its lines, :mod:`.redaction` blots secrets out, :mod:`.printable`
-makes text from elsewhere safe to show.
+Open :mod:`.record` first: one an exchange, and the only source of all that is told of it.
+
+- sums: :mod:`.totals`, made of :mod:`.tallies` (by worker, by error), :mod:`.series` (the last 15 minutes) and
+  :mod:`.histogram`; :mod:`.route_class` keeps their labels few
+- what readers are given: :mod:`.snapshot`, and :mod:`.changes` as they happen
+- the log: :mod:`.log` is the logger and its lines, :mod:`.redaction` blots secrets out, :mod:`.printable` makes text from
+  elsewhere safe to show
 
 It is only written to: nothing in the proxy behaves by what stands in it.
 """

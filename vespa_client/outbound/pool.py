@@ -39,6 +39,7 @@ class Pool(urllib3.HTTPConnectionPool):
         try:
             if self.proxy is not None and scheme == "http":
                 headers.update(self.proxy_headers)
+            call.on_connection()
             connection.send_request(headers)
             return connection.read_answer(self._put_conn)
         except BaseException:

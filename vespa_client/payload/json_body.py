@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import json
 from typing import Any, NamedTuple
 
@@ -13,16 +14,18 @@ __all__ = ["Payload", "check_body"]
 
 _BYTE_ORDER_MARK = codecs.BOM_UTF8
 _UTF8_STEP = 1 << 20
+_LONGEST_NAME = 200
 # A body of more than this, with more values in it than that, would hold all other threads up by its decoding.
 _LARGE, _MANY = 1 << 20, 100_000
 _BINARY_TYPES = ("multipart/", "image/", "audio/", "video/", "application/octet-stream", "application/zip", "application/pdf")
 
 
 class Payload(NamedTuple):
-    """A body that is JSON, and whether it says ``"stream": true``."""
+    """A body that is JSON, whether it says ``"stream": true``, and its ``model``, where that was seen."""
 
     json: bytes | bytearray
     streams: bool
+    model: str = ""
 
 
 def check_body(body: bytes | bytearray, content_type: str, content_encoding: str = "") -> Payload:
@@ -41,7 +44,7 @@ def check_body(body: bytes | bytearray, content_type: str, content_encoding: str
     if body.startswith(_BYTE_ORDER_MARK):
         body = body[len(_BYTE_ORDER_MARK) :]
     try:
-        streams = _check_json(body)
+        streams, model = _check_json(body)
     except BadRequest as problem:
         kind = content_type.partition(";")[0].strip(" \t").lower()
         if kind.startswith(_BINARY_TYPES):
@@ -50,17 +53,20 @@ def check_body(body: bytes | bytearray, content_type: str, content_encoding: str
                 hint="Send files inside the JSON, as base64 text or as a URL, in the form your model server expects.",
             ) from problem
         raise
-    return Payload(body, streams)
+    return Payload(body, streams, model)
 
 
-def _check_json(body: bytes | bytearray) -> bool:
-    """Whether the body, which has to be JSON, says ``"stream": true``. Raises :class:`BadRequest`."""
+def _check_json(body: bytes | bytearray) -> tuple[bool, str]:
+    """Whether the body, which has to be JSON, says ``"stream": true``, and its model. Raises :class:`BadRequest`."""
     try:
         text = _as_characters(body)
         if len(body) > _LARGE and any(_has_many(text, sign) for sign in ",[{"):
-            return walk(text)
+            return walk(text), ""
         parsed = _DECODER.decode(text)
-        return isinstance(parsed, dict) and parsed.get("stream") is True
+        if not isinstance(parsed, dict):
+            return False, ""
+        model = parsed.get("model")
+        return parsed.get("stream") is True, _as_text(model) if isinstance(model, str) else ""
     except json.JSONDecodeError as problem:
         raise BadRequest(
             f"The body is not JSON: {problem.msg} at byte {problem.pos} (line {problem.lineno}, column {problem.colno}).",
@@ -68,6 +74,14 @@ def _check_json(body: bytes | bytearray) -> bool:
         ) from None
     except RecursionError:
         raise BadRequest("The body's JSON is nested too deeply.") from None
+
+
+def _as_text(characters: str) -> str:
+    """What was read as characters of a byte each, as what it means; a name for people, and no longer than they read."""
+    if not characters.isascii():
+        with contextlib.suppress(UnicodeEncodeError):  # an escape has told of a letter beyond
+            characters = characters.encode("latin-1").decode("utf-8", "replace")
+    return characters[:_LONGEST_NAME]
 
 
 def _has_many(text: str, sign: str) -> bool:

@@ -23,13 +23,15 @@ class WorkerRequest(NamedTuple):
     payload: bytes | bytearray
     streams: bool
     """Whether the payload asks for an event stream: ``"stream": true``, as in OpenAI's and Anthropic's APIs."""
+    model: str = ""
+    """The payload's ``model``, where it says one."""
 
     @classmethod
     def read(cls, head: RequestHead, cost: str, body: bytes | bytearray) -> WorkerRequest:
         """Raises :class:`BadRequest` where a worker can't be asked this."""
-        payload, streams = Payload(b"", streams=False)
+        payload, streams, model = Payload(b"", streams=False)
         if head.method in BODY_METHODS:
-            payload, streams = check_body(
+            payload, streams, model = check_body(
                 body, field_value(head.fields, "content-type"), field_value(head.fields, "content-encoding")
             )
         elif body:
@@ -37,4 +39,4 @@ class WorkerRequest(NamedTuple):
                 f"A {head.method} request can't carry a body to a worker.",
                 hint="Put what it says into the query, or send it with POST.",
             )
-        return cls(head.method, head.target, head.fields, cost, payload, streams)
+        return cls(head.method, head.target, head.fields, cost, payload, streams, model)

@@ -18,7 +18,7 @@ from ..http1.forwarding import ERROR_HEADER
 from ..net.lifeline import ClientGone
 from ..net.timed_socket import TimedSocket
 
-__all__ = ["AnswerWriter"]
+__all__ = ["AnswerWriter", "reason_of"]
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _COMMENT = b":\n\n"

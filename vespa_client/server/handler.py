@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
+import logging
 import socket
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 from ..errors import BadRequest, ShuttingDown, TooManyConnections, VespaError
 from ..http1.fields import Fields
+from ..http1.forwarding import REQUEST_ID_HEADER
 from ..http1.framing import NO_BODY, Framing, keeps_alive, request_framing
 from ..http1.heads import RequestHead, parse_request_head
 from ..http1.malformed import MessageError, RequestMalformed
 from ..journal.log import log
-from ..journal.record import Record
+from ..journal.record import Problem, Record
+from ..journal.totals import Totals
 from ..net.lifeline import ClientGone, Lifeline
 from ..net.socket_reader import SocketReader
 from ..net.timed_socket import TimedSocket
@@ -29,9 +30,10 @@ from .answer_writer import AnswerWriter
 from .connections import Admission, Connections
 from .hangup import HangupWatcher, Watch
 from .heartbeats import Heartbeats
+from .pages.own_pages import OwnPages
 from .relay import relay
 from .request_body import read_client_body
-from .request_head import METHODS, check_head
+from .request_head import METHODS, check_head, is_own_page, trace_id
 
 __all__ = ["ProxyHandler", "Service"]
 
@@ -40,11 +42,13 @@ _LINGER_SECONDS = 2.0
 _LINGER_BYTES = 16 * 2**20
 _LINGER_READ = 64 * 1024
 _RETRY_AFTER = 5
+# A page's reader who takes nothing for so long is dropped.
+_PAGE_WRITE_SECONDS = 10.0
 
 
 @dataclass
 class Service:
-    """What all connections of one proxy share. ``numbers`` counts its requests; ``stopping`` says that it ends."""
+    """What all connections of one proxy share. ``stopping`` says that it ends."""
 
     settings: Settings
     access: Access
@@ -52,7 +56,8 @@ class Service:
     watcher: HangupWatcher
     heartbeats: Heartbeats
     connections: Connections
-    numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+    totals: Totals
+    pages: OwnPages
     stopping: bool = False
 
 
@@ -146,10 +151,13 @@ class ProxyHandler(BaseHTTPRequestHandler):
                 return
             head = parse_request_head(block)
             writer = AnswerWriter(self._timed, head.method, head.minor, closes=True)
+            request_id = self._service.totals.new_request_id()
+            writer.added = [(REQUEST_ID_HEADER, request_id)]
             try:
                 self._admit(head, writer)
             except VespaError as unwelcome:
                 problem = unwelcome
+            problem.request_id = request_id
             writer.error(problem)
             self._lingers = True
 
@@ -171,16 +179,32 @@ class ProxyHandler(BaseHTTPRequestHandler):
         except MessageError as malformed:
             self._refuse(malformed, block or self._reader.buffered)
             return
-        record = Record(next(self._service.numbers), head.method, head.target.partition("?")[0])
+        totals = self._service.totals
+        path = head.target.partition("?")[0]
+        is_page = is_own_page(path)
+        record = totals.begin_page(head.method, path) if is_page else totals.begin(head.method, path)
+        record.trace_id = trace_id(head.fields)
         self.close_connection = not keeps_alive(head.minor, head.fields) or self._service.stopping
         writer = AnswerWriter(self._timed, head.method, head.minor, closes=self.close_connection)
+        writer.added = [(REQUEST_ID_HEADER, record.request_id)]
         try:
             self._answer(head, framing, writer, record)
         finally:
             self._is_busy = False
-            log.info(record.line())
+            self._tell(record, is_page=is_page)
         self.close_connection = self.close_connection or writer.must_close
         self._lingers = self.close_connection and not writer.resets
+
+    def _tell(self, record: Record, *, is_page: bool) -> None:
+        """The exchange is over. A visit to a page of ours is none, and is told only where it failed."""
+        if is_page:
+            record.enter("done")
+            level = logging.DEBUG if record.problem is None else logging.INFO
+        else:
+            self._service.totals.finish(record)
+            level = logging.INFO
+        if log.isEnabledFor(level):
+            log.log(level, record.line(), extra={"exchange": record})
 
     def _refuse(self, malformed: MessageError, beginning: bytes) -> None:
         log.info("A request was refused: %s", malformed.sentence)
@@ -188,8 +212,10 @@ class ProxyHandler(BaseHTTPRequestHandler):
         method = "HEAD" if beginning.startswith(b"HEAD ") else "GET"
         fields: Fields = malformed.fields if isinstance(malformed, RequestMalformed) else []
         writer = AnswerWriter(self._timed, method, closes=True)
-        writer.added = self._service.access.answer_fields(fields)
-        writer.error(BadRequest(malformed.sentence, status=malformed.status))
+        problem = BadRequest(malformed.sentence, status=malformed.status)
+        problem.request_id = self._service.totals.new_request_id()
+        writer.added = [(REQUEST_ID_HEADER, problem.request_id), *self._service.access.answer_fields(fields)]
+        writer.error(problem)
         self._lingers = True
 
     def _answer(self, head: RequestHead, framing: Framing, writer: AnswerWriter, record: Record) -> None:
@@ -201,21 +227,28 @@ class ProxyHandler(BaseHTTPRequestHandler):
             if preflight is not None:
                 if not body_is_read:
                     self._close_after(writer)
-                record.begin(204)
+                record.answer_locally(204)
                 writer.begin(204, "No Content", preflight, None)
                 return
             head = access.without_key(head)
             cost = check_head(head, framing, self._settings.max_body)
             if self._service.stopping:
                 raise ShuttingDown("The proxy is stopping.", retry_after=_RETRY_AFTER)
+            if is_own_page(head.target):
+                if not body_is_read:
+                    self._close_after(writer)
+                self._show_page(head, writer, record)
+                return
             body = read_client_body(head, framing, self._reader, self._settings, writer.send_continue)
             body_is_read = True
             record.request_bytes = len(body)
             if head.method == "OPTIONS":
-                record.begin(204)
+                record.answer_locally(204)
                 writer.begin(204, "No Content", [("Allow", ", ".join(METHODS))], None)
                 return
-            self._carry_out(WorkerRequest.read(head, cost, body), writer, record)
+            request = WorkerRequest.read(head, cost, body)
+            record.model = request.model
+            self._carry_out(request, writer, record)
         except ClientGone:
             record.outcome = "left"
             self.was_cut = self._service.stopping
@@ -230,7 +263,7 @@ class ProxyHandler(BaseHTTPRequestHandler):
     def _admit(self, head: RequestHead, writer: AnswerWriter) -> None:
         """See who asks. The connection of somebody who may not ask ends with the answer."""
         access = self._service.access
-        writer.added = access.answer_fields(head.fields)
+        writer.added += access.answer_fields(head.fields)
         try:
             access.check(head, self._local_address)
         except MessageError as malformed:
@@ -244,11 +277,12 @@ class ProxyHandler(BaseHTTPRequestHandler):
         self.close_connection = writer.closes = True
 
     def _fail(self, problem: VespaError, writer: AnswerWriter, record: Record, *, body_is_read: bool) -> None:
-        detail = f"{problem.code}: {problem.message}"
+        problem.request_id = record.request_id
+        told = Problem(problem.code, problem.message, problem.hint)
         if writer.started:
-            record.break_off(detail)
+            record.break_off(told)
         else:
-            record.refuse(problem.status, detail)
+            record.refuse(problem.status, told)
         if not body_is_read or self._service.stopping:
             self._close_after(writer)
         writer.fail(problem)
@@ -269,6 +303,25 @@ class ProxyHandler(BaseHTTPRequestHandler):
                 raise
             self.was_cut = True
             raise ShuttingDown("The proxy was stopped before the answer was complete.", retry_after=_RETRY_AFTER) from None
+        finally:
+            self._watch.end()
+            self._lifeline = None
+
+    def _show_page(self, head: RequestHead, writer: AnswerWriter, record: Record) -> None:
+        """Answer with one of the proxy's own pages."""
+        assert self._watch is not None
+        # What keeps a worker's page from having rights here is not for ours, each of which has a policy of its own.
+        writer.added = [field for field in writer.added if field[0] != "Content-Security-Policy"]
+        self._timed.limit_writes(_PAGE_WRITE_SECONDS)
+        self._lifeline = lifeline = Lifeline()
+        try:
+            self._watch.begin(lifeline, writer.probe)
+            record.answer_locally(self._service.pages.serve(head, writer, lifeline))
+        except ClientGone:
+            # A page that is open when the proxy stops is no request that was cut.
+            if not self._service.stopping:
+                raise
+            writer.must_close = True
         finally:
             self._watch.end()
             self._lifeline = None

@@ -13,6 +13,7 @@ Not attempted: HTTP/2, TLS towards the client, upgrades.
 
 from __future__ import annotations
 
+from ..journal.totals import Totals
 from ..routing.served_endpoint import ServedEndpoint
 from ..settings.table import Settings
 from .access import Access
@@ -21,6 +22,7 @@ from .handler import ProxyHandler, Service
 from .hangup import HangupWatcher
 from .heartbeats import Heartbeats
 from .listeners import listen
+from .pages.own_pages import OwnPages
 from .request_head import METHODS
 from .threads import ConnectionThreads
 
@@ -32,8 +34,10 @@ _JOIN_SECONDS = 2.0
 class ProxyServer:
     """One proxy's side towards its clients."""
 
-    def __init__(self, settings: Settings, endpoint: ServedEndpoint, proxy_key: str | None = None) -> None:
-        """Listen at once. With ``proxy_key``, clients have to know it.
+    def __init__(
+        self, settings: Settings, endpoint: ServedEndpoint, proxy_key: str | None = None, totals: Totals | None = None
+    ) -> None:
+        """Listen at once. With ``proxy_key``, clients have to know it. ``totals`` has what is known of exchanges so far.
 
         Raises :class:`PortTaken`, :class:`ConfigurationError`.
         """
@@ -47,7 +51,11 @@ class ProxyServer:
         self._watcher = HangupWatcher()
         self._heartbeats = Heartbeats(settings.heartbeat)
         self._connections = Connections(settings.max_connections)
-        self._service = Service(settings, access, endpoint, self._watcher, self._heartbeats, self._connections)
+        totals = totals or Totals()
+        self.pages = OwnPages(settings, totals, endpoint.view, self._connections, needs_key=proxy_key is not None)
+        self._service = Service(
+            settings, access, endpoint, self._watcher, self._heartbeats, self._connections, totals, self.pages
+        )
         self._threads = ConnectionThreads("vespa-connection")
         try:
             self._listeners = listen(settings.host, settings.port, ProxyHandler, self._service, self._threads)
@@ -56,6 +64,7 @@ class ProxyServer:
             self._watcher.stop()
             raise
         self.port: int = self._listeners[0].server_address[1]
+        self.pages.port = self.port
 
     def start(self) -> None:
         """Begin to accept."""
@@ -65,7 +74,7 @@ class ProxyServer:
 
     def stop(self, seconds: float = 0.0) -> int:
         """Accept no more, let what runs go on for ``seconds``, then cut it. Returns how many requests were cut."""
-        self._service.stopping = True
+        self._service.stopping = self.pages.stopping = True
         for listener in self._listeners:
             listener.stop()
         cut, ended = self._connections.end(seconds)

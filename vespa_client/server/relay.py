@@ -10,7 +10,7 @@ from ..http1.fields import field_value, values_of
 from ..http1.forwarding import answer_fields
 from ..http1.framing import length_of
 from ..http1.malformed import MessageError
-from ..journal.record import Record
+from ..journal.record import Problem, Record
 from ..net.lifeline import Lifeline
 from ..outbound.answer import Answer
 from ..outbound.failures import TransportError
@@ -52,7 +52,8 @@ def _pass_on(came: WorkerAnswer, writer: AnswerWriter, record: Record) -> None:
     record.begin(answer.status_code)
     if is_error and not first and writer.method != "HEAD":
         problem = gave_no_reason(answer.status_code, retried=came.retried)
-        record.detail = problem.code
+        problem.request_id = record.request_id
+        record.detail, record.problem = problem.code, Problem(problem.code, problem.message, problem.hint)
         writer.begin_error(problem, answer.status_code, answer.reason, fields)
     else:
         if is_error and came.retried and not values_of(answer.fields, "x-should-retry"):

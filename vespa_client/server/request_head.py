@@ -2,31 +2,42 @@
 
 from __future__ import annotations
 
-from ..errors import BodyTooLarge, MethodNotAllowed, NotFound
+import re
+
+from ..errors import BodyTooLarge, MethodNotAllowed
+from ..http1.fields import Fields, field_value
 from ..http1.framing import Framing
 from ..http1.heads import RequestHead
 from ..payload.cost import read_cost
 
-__all__ = ["METHODS", "OWN_PAGES", "check_head", "too_large"]
+__all__ = ["METHODS", "OWN_PAGES", "check_head", "is_own_page", "too_large", "trace_id"]
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 OWN_PAGES = "/_vespa/"
 """Paths below this one are the proxy's own; every other one belongs to the backend."""
 
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
+
 
 def check_head(head: RequestHead, framing: Framing, max_body: int) -> str:
-    """What can be said before the body is read. Returns the cost. Raises :class:`BadRequest`, :class:`NotFound`."""
+    """What can be said before the body is read. Returns the cost. Raises :class:`BadRequest`."""
     if head.method not in METHODS:
         raise MethodNotAllowed(f"Workers know no method {head.method!r}.", allow=METHODS)
-    path = head.target.partition("?")[0]
-    if (path + "/").startswith(OWN_PAGES):
-        raise NotFound(
-            f"The proxy has no page {path}.",
-            hint=f"Paths below {OWN_PAGES} are the proxy's own and never reach your endpoint.",
-        )
     if framing.length > max_body:
         raise too_large(max_body)
     return read_cost(head.fields)
+
+
+def is_own_page(target: str) -> bool:
+    """Whether a target is one of the proxy's own pages, or would be if there were such a page."""
+    return (target.partition("?")[0] + "/").startswith(OWN_PAGES)
+
+
+def trace_id(fields: Fields) -> str:
+    """The trace that the client says its request is part of, 32 hexadecimal digits (W3C Trace Context, 3.2); else empty."""
+    told = field_value(fields, "traceparent")
+    match = _TRACEPARENT.fullmatch(told) if told else None
+    return match[1] if match and match[1].strip("0") else ""
 
 
 def too_large(max_body: int) -> BodyTooLarge:
