@@ -129,7 +129,7 @@ class Exchange:
             tokens_per_second=_rounded_or_none(record.tokens_per_second),
             events=record.events,
             between_events_mean=_rounded_or_none(gaps.mean if gaps else None),
-            between_events_max=_rounded_or_none(gaps.largest if gaps else None),
+            between_events_max=_rounded_or_none(record.longest_gap if gaps else None),
         )
 
 
@@ -225,8 +225,8 @@ class ErrorCount:
 def sums_of(totals: Totals) -> Sums:
     """The sums, for whoever holds the totals' lock."""
     by_outcome: dict[str, int] = {}
-    for labels, count in totals.requests.items():
-        by_outcome[labels.outcome] = by_outcome.get(labels.outcome, 0) + count
+    for (_, _, _, outcome), count in totals.requests.items():
+        by_outcome[outcome] = by_outcome.get(outcome, 0) + count
     return Sums(
         requests=sum(by_outcome.values()),
         failures=totals.failures,

@@ -13,6 +13,7 @@ from typing import Any
 from ...errors import TooManyConnections
 from ...http1.fields import Fields
 from ...journal.changes import Changes
+from ...journal.record import Record
 from ...journal.snapshot import Exchange
 from ...journal.totals import Totals
 from ...net.lifeline import Lifeline
@@ -73,7 +74,7 @@ class Follower:
             self._follow(changes, status.endpoint, writer, lifeline)
         writer.end()
 
-    def _follow(self, changes: Changes, endpoint: EndpointView, writer: AnswerWriter, lifeline: Lifeline) -> None:
+    def _follow(self, changes: Changes[Record], endpoint: EndpointView, writer: AnswerWriter, lifeline: Lifeline) -> None:
         spoken = told = time.monotonic()
         while not changes.overflowed and not self._is_stopping():
             lifeline.wait(_STEP)
