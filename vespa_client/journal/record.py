@@ -6,8 +6,8 @@ import time
 from typing import NamedTuple
 
 from .changes import Readers
-from .histogram import Histogram
 from .route_class import route_class
+from .sums.histogram import Histogram
 
 __all__ = ["PHASES", "RETRY_KINDS", "Problem", "Record", "Retry"]
 

@@ -196,12 +196,11 @@ class ProxyHandler(BaseHTTPRequestHandler):
 
     def _tell(self, record: Record) -> None:
         """The exchange is over. A visit to a page of ours is none, and is told only where it failed."""
-        if record.is_page:
-            record.enter("done")
-            level = logging.DEBUG if record.problem is None else logging.INFO
-        else:
+        level = logging.INFO
+        if not record.is_page:
             self._service.totals.finish(record)
-            level = logging.INFO
+        elif record.problem is None:
+            level = logging.DEBUG
         if log.isEnabledFor(level):
             log.log(level, record.line(), extra={"exchange": record})
 

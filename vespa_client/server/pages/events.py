@@ -104,11 +104,9 @@ class Follower:
 
     def _progress(self) -> list[bytes]:
         """How far the answers are that are being passed on."""
-        with self._totals.lock:
-            records = list(self._totals.in_progress.values())
         streaming = [
             {"number": record.number, "bytes_out": record.answer_bytes, "events": record.events}
-            for record in records
+            for record in self._totals.running()
             if record.now[0] == "streaming"
         ]
         return [self._event("progress", streaming)] if streaming else []

@@ -77,8 +77,8 @@ def status_of(totals: Totals, endpoint: EndpointView, proxy: Proxy, settings: Ma
     """The status now."""
     now = time.time()
     dead = set(endpoint.dead_workers)
-    with totals.lock:
-        running = list(totals.in_progress.values())
+    running = totals.running()
+    with totals.settled():
         recent = list(totals.recent)
         sums, series, errors = sums_of(totals), series_of(totals, now), errors_of(totals)
         workers = [Worker.of(tally, dead=tally.address in dead) for tally in reversed(totals.workers.all())]

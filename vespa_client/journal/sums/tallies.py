@@ -1,9 +1,9 @@
-"""Sums by worker and by error, of the ones that were met last. Not safe to share between threads by themselves."""
+"""Sums by worker and by error, of the ones that were met last."""
 
 from __future__ import annotations
 
+from ..record import Record
 from .histogram import Histogram
-from .record import Record
 
 __all__ = ["ErrorTallies", "ErrorTally", "WorkerTallies", "WorkerTally"]
 

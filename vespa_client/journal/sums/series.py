@@ -1,11 +1,11 @@
-"""The last 15 minutes in steps, for charts. Not safe to share between threads by itself."""
+"""The last 15 minutes in steps, for charts."""
 
 from __future__ import annotations
 
 from collections import deque
 
+from ..record import Record
 from .histogram import Histogram
-from .record import Record
 
 __all__ = ["SLOTS", "SLOT_SECONDS", "Series", "Slot"]
 

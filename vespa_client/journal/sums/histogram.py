@@ -1,4 +1,4 @@
-"""How often a number of seconds was below each of a few bounds. Not safe to share between threads by itself."""
+"""How often a number of seconds was below each of a few bounds."""
 
 from __future__ import annotations
 
