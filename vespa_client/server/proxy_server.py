@@ -13,6 +13,8 @@ Not attempted: HTTP/2, TLS towards the client, upgrades.
 
 from __future__ import annotations
 
+import time
+
 from ..journal.totals import Totals
 from ..routing.served_endpoint import ServedEndpoint
 from ..settings.table import Settings
@@ -52,7 +54,7 @@ class ProxyServer:
         self._heartbeats = Heartbeats(settings.heartbeat)
         self._connections = Connections(settings.max_connections)
         totals = totals or Totals()
-        self.pages = OwnPages(settings, totals, endpoint.view, self._connections, needs_key=proxy_key is not None)
+        self.pages = OwnPages(settings, totals, endpoint, self._connections, needs_key=proxy_key is not None)
         self._service = Service(
             settings, access, endpoint, self._watcher, self._heartbeats, self._connections, totals, self.pages
         )
@@ -74,7 +76,8 @@ class ProxyServer:
 
     def stop(self, seconds: float = 0.0) -> int:
         """Accept no more, let what runs go on for ``seconds``, then cut it. Returns how many requests were cut."""
-        self._service.stopping = self.pages.stopping = True
+        self._service.stopping = True
+        self.pages.stopping_since = time.time()
         for listener in self._listeners:
             listener.stop()
         cut, ended = self._connections.end(seconds)

@@ -6,16 +6,20 @@ from collections.abc import Callable
 from typing import Any
 
 from ...errors import MethodNotAllowed, NotFound
+from ...http1.fields import field_value
 from ...http1.heads import RequestHead
 from ...journal.totals import Totals
 from ...net.lifeline import Lifeline
-from ...routing.endpoint_view import EndpointView
+from ...routing.served_endpoint import ServedEndpoint
 from ...settings.table import Settings
 from ..answer_writer import AnswerWriter, reason_of
 from ..connections import Connections
 from ..request_head import OWN_PAGES
 from .answer import PageAnswer
 from .events import Follower
+from .exposition import OPEN_METRICS, PROMETHEUS_TEXT, exposed, wants_open
+from .health import health_since, readiness_of
+from .metrics import families_of
 from .status import Status, as_json, proxy_of, settings_shown, status_of
 
 __all__ = ["OwnPages"]
@@ -30,12 +34,12 @@ class OwnPages:
         self,
         settings: Settings,
         totals: Totals,
-        endpoint: Callable[[], EndpointView],
+        endpoint: ServedEndpoint,
         connections: Connections,
         *,
         needs_key: bool,
     ) -> None:
-        """``endpoint`` tells what is known of the endpoint, and asks nobody for it."""
+        """``needs_key`` says whether clients have to know the proxy's key."""
         self._settings = settings
         self._shown: dict[str, Any] = settings_shown(settings)
         self._totals = totals
@@ -44,11 +48,18 @@ class OwnPages:
         self._needs_key = needs_key
         self.port = settings.port
         """The port that the proxy listens on."""
-        self.stopping = False
-        """Whether the proxy ends, and the events with it."""
-        self._pages: dict[str, Callable[[], PageAnswer]] = {
-            "status": lambda: PageAnswer(as_json(self.status())),
+        self.stopping_since: float | None = None
+        """When the proxy began to end, and the events with it, in seconds since 1970."""
+        self._pages: dict[str, Callable[[RequestHead, Lifeline], PageAnswer]] = {
+            "status": lambda head, lifeline: PageAnswer(as_json(self.status())),
+            "health": lambda head, lifeline: PageAnswer(as_json(health_since(self._totals.started_at))),
+            "ready": self._ready,
+            "metrics": self._metrics,
         }
+
+    def is_stopping(self) -> bool:
+        """Whether the proxy ends."""
+        return self.stopping_since is not None
 
     def status(self) -> Status:
         """All there is to see, now."""
@@ -58,9 +69,9 @@ class OwnPages:
             port=self.port,
             needs_key=self._needs_key,
             connections=self._connections.count,
-            stopping=self.stopping,
+            stopping=self.is_stopping(),
         )
-        return status_of(self._totals, self._endpoint(), proxy, self._shown)
+        return status_of(self._totals, self._endpoint.view(), proxy, self._shown)
 
     def serve(self, head: RequestHead, writer: AnswerWriter, lifeline: Lifeline) -> int:
         """Answer a request for one of the pages. Returns the answer's status.
@@ -77,10 +88,21 @@ class OwnPages:
         if head.method not in _METHODS:
             raise MethodNotAllowed(f"{path} is there to be read.", allow=_METHODS)
         if name == "events":
-            Follower(self._totals, self.status, self._endpoint, lambda: self.stopping).serve(writer, lifeline)
+            Follower(self._totals, self.status, self._endpoint.view, self.is_stopping).serve(writer, lifeline)
             return 200
-        answer = self._pages[name]()
+        answer = self._pages[name](head, lifeline)
         body = b"" if head.method == "HEAD" else answer.body
         writer.begin(answer.status, reason_of(answer.status), answer.all_fields(), len(answer.body), body)
         writer.end()
         return answer.status
+
+    def _ready(self, head: RequestHead, lifeline: Lifeline) -> PageAnswer:
+        self._endpoint.look_again(lifeline)
+        readiness = readiness_of(self._endpoint.view(), started_at=self._totals.started_at, stopping_since=self.stopping_since)
+        return PageAnswer(as_json(readiness), status=200 if readiness.ready else 503)
+
+    def _metrics(self, head: RequestHead, lifeline: Lifeline) -> PageAnswer:
+        families = families_of(self._totals, self._endpoint.view(), self._settings, self._connections.count)
+        is_open = wants_open(field_value(head.fields, "accept"))
+        body = exposed(families, open_metrics=is_open)
+        return PageAnswer(body, OPEN_METRICS if is_open else PROMETHEUS_TEXT, fields=[("Vary", "Accept")])
