@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -25,6 +26,7 @@ from .status import Status, as_json, proxy_of, settings_shown, status_of
 __all__ = ["OwnPages"]
 
 _METHODS = ("GET", "HEAD")
+_CANCEL = re.compile(r"exchanges/([0-9]{1,15})/cancel")
 
 
 class OwnPages:
@@ -50,11 +52,14 @@ class OwnPages:
         """The port that the proxy listens on."""
         self.stopping_since: float | None = None
         """When the proxy began to end, and the events with it, in seconds since 1970."""
+        self.running: dict[int, Lifeline] = {}
+        """Of the exchanges that are being carried out, by their numbers: those that can be cancelled."""
         self._pages: dict[str, Callable[[RequestHead, Lifeline], PageAnswer]] = {
             "status": lambda head, lifeline: PageAnswer(as_json(self.status())),
             "health": lambda head, lifeline: PageAnswer(as_json(health_since(self._totals.started_at))),
             "ready": self._ready,
             "metrics": self._metrics,
+            "fleet": lambda head, lifeline: PageAnswer(as_json(self._endpoint.fleet(lifeline))),
         }
 
     def is_stopping(self) -> bool:
@@ -80,6 +85,8 @@ class OwnPages:
         """
         path = head.target.partition("?")[0]
         name = path[len(OWN_PAGES) :]
+        if match := _CANCEL.fullmatch(name):
+            return self._answer(self._cancel(head, int(match[1])), writer)
         if name != "events" and name not in self._pages:
             raise NotFound(
                 f"The proxy has no page {path}.",
@@ -90,11 +97,23 @@ class OwnPages:
         if name == "events":
             Follower(self._totals, self.status, self._endpoint.view, self.is_stopping).serve(writer, lifeline)
             return 200
-        answer = self._pages[name](head, lifeline)
-        body = b"" if head.method == "HEAD" else answer.body
+        return self._answer(self._pages[name](head, lifeline), writer)
+
+    def _answer(self, answer: PageAnswer, writer: AnswerWriter) -> int:
+        body = b"" if writer.method == "HEAD" else answer.body
         writer.begin(answer.status, reason_of(answer.status), answer.all_fields(), len(answer.body), body)
         writer.end()
         return answer.status
+
+    def _cancel(self, head: RequestHead, number: int) -> PageAnswer:
+        """Cancel an exchange. A POST alone can, which a page of another site is refused for its origin."""
+        if head.method != "POST":
+            raise MethodNotAllowed("An exchange is cancelled by POST.", allow=("POST",))
+        lifeline = self.running.get(number)
+        if lifeline is None:
+            raise NotFound(f"No exchange {number} is in progress.", hint="It may be over; /_vespa/status has those there are.")
+        lifeline.cancel()
+        return PageAnswer(as_json({"cancelled": number}))
 
     def _ready(self, head: RequestHead, lifeline: Lifeline) -> PageAnswer:
         self._endpoint.look_again(lifeline)
