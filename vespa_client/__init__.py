@@ -14,6 +14,7 @@ from .errors import (
     PortTaken,
     VespaError,
 )
+from .version import __version__
 
 TYPE_CHECKING = False  # as type checkers read it, here and wherever --help looks: typing itself takes long to load
 if TYPE_CHECKING:
@@ -38,8 +39,6 @@ __all__ = [
     "fetch_endpoint_key",
     "list_endpoints",
 ]
-
-__version__ = "0.1.0"
 
 # Imported by whoever asks first: requests and asyncio take longer to load than --help takes to print.
 _LATER = {

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from .assembly import assemble, settings_in_use
 from .journal.log import log
+from .journal.totals import Totals
 from .net.real_threads import require_real_threads
 from .server.proxy_server import ProxyServer
 from .settings.table import Settings, resolve
@@ -70,6 +71,7 @@ class VastClient:
         self._server: ProxyServer | None = None
         self._resources = contextlib.ExitStack()
         self._stopped = threading.Event()
+        self._totals = Totals()
 
     def __repr__(self) -> str:
         state = self._url if self._server else "stopped"
@@ -114,7 +116,7 @@ class VastClient:
             if settings.debug:
                 resources.callback(log.setLevel, log.level)
                 log.setLevel(logging.DEBUG)
-            server, warmup, proxy_key, endpoint_name = assemble(settings, resources)
+            server, warmup, proxy_key, endpoint_name = assemble(settings, resources, self._totals)
             try:
                 server.start()
                 warmup.start()

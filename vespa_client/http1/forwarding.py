@@ -14,6 +14,7 @@ __all__ = [
     "COST_HEADER",
     "ERROR_HEADER",
     "LOCAL_HEADER",
+    "REQUEST_ID_HEADER",
     "TRANSLATED_HEADER",
     "answer_fields",
     "held_back",
@@ -25,6 +26,8 @@ ERROR_HEADER = "X-Vespa-Error"
 """Marks the proxy's own errors from a worker's."""
 LOCAL_HEADER = "X-Vespa-Local"
 """Says that the proxy gave the answer, and by which part of its table."""
+REQUEST_ID_HEADER = "X-Vespa-Request-Id"
+"""Says which request it is the answer to."""
 TRANSLATED_HEADER = "X-Vespa-Translated"
 """Names the dialect that an answer was translated into."""
 
@@ -47,7 +50,7 @@ _SECRETS = frozenset({"authorization", "proxy-authorization", "cookie", "x-api-k
 # Which pages may read an answer is between them and the proxy.
 _CORS_PREFIX = "access-control-"
 _OURS = frozenset({"host", "content-length", "expect", COST_HEADER})
-_MARKS = {name.lower() for name in (ERROR_HEADER, LOCAL_HEADER, TRANSLATED_HEADER)}
+_MARKS = {name.lower() for name in (ERROR_HEADER, LOCAL_HEADER, REQUEST_ID_HEADER, TRANSLATED_HEADER)}
 _NOT_THE_CLIENTS = _HOP_BY_HOP | _MARKS | {"content-length"}
 
 

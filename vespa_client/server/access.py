@@ -14,7 +14,7 @@ from functools import lru_cache
 
 from ..errors import BadRequest, ForbiddenOrigin, ProxyKeyMissing, UnknownHost
 from ..http1.fields import Fields, field_value, values_of
-from ..http1.forwarding import ERROR_HEADER, LOCAL_HEADER, TRANSLATED_HEADER
+from ..http1.forwarding import ERROR_HEADER, LOCAL_HEADER, REQUEST_ID_HEADER, TRANSLATED_HEADER
 from ..http1.heads import RequestHead, host_of, request_hosts
 from ..http1.malformed import MessageError
 from ..net.addresses import is_loopback
@@ -25,7 +25,7 @@ __all__ = ["Access"]
 _APP_SCHEMES = ("app", "tauri", "vscode-webview", "vscode-file", "capacitor", "file")
 _KEY_HEADERS = ("authorization", "x-api-key", "api-key")
 _WILDCARDS = {"0.0.0.0", "::"}
-_EXPOSED = f"{ERROR_HEADER}, {LOCAL_HEADER}, {TRANSLATED_HEADER}, Retry-After, x-should-retry"
+_EXPOSED = ", ".join((ERROR_HEADER, LOCAL_HEADER, REQUEST_ID_HEADER, TRANSLATED_HEADER, "Retry-After", "x-should-retry"))
 _TOKENS = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z, \t-]*")
 # As --cors-origin takes it.
 _ORIGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}://[A-Za-z0-9._:\[\]-]{1,300}")

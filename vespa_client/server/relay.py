@@ -10,7 +10,8 @@ from ..http1.fields import field_value, values_of
 from ..http1.forwarding import answer_fields
 from ..http1.framing import length_of
 from ..http1.malformed import MessageError
-from ..journal.record import Record
+from ..journal.answer_meter import AnswerMeter, meter_for
+from ..journal.record import Problem, Record
 from ..net.lifeline import Lifeline
 from ..outbound.answer import Answer
 from ..outbound.failures import TransportError
@@ -51,14 +52,17 @@ def _pass_on(came: WorkerAnswer, writer: AnswerWriter, record: Record) -> bytes:
     record.begin(answer.status_code)
     if is_error and not first and writer.method != "HEAD":
         problem = gave_no_reason(answer.status_code, retried=came.retried)
-        record.detail, record.hint = problem.code, problem.advice
+        problem.request_id = record.request_id
+        record.detail, record.problem = problem.code, Problem(problem.code, problem.message, problem.advice)
         writer.begin_error(problem, answer.status_code, answer.reason, fields)
     else:
         if is_error and came.retried and not values_of(answer.fields, "x-should-retry"):
             fields.append(("x-should-retry", "false"))
+        meter = _meter(answer, record)
         writer.begin(answer.status_code, answer.reason, fields, _length(answer, writer.method), first)
-        record.answer_bytes += len(first)
-        first = _pass_body(pieces, writer, record, first)
+        if first:
+            meter.passed(first)
+        first = _pass_body(pieces, writer, meter, first)
     writer.end()
     return first
 
@@ -75,17 +79,24 @@ def _continue_stream(came: WorkerAnswer, writer: AnswerWriter, record: Record) -
             "The worker's answer is no event stream, and a heartbeat had begun one.",
             hint='Send the request without --heartbeat, or without "stream": true.',
         )
-    first = _pass_body(answer.iter_content(chunk_size=None), writer, record)
+    first = _pass_body(answer.iter_content(chunk_size=None), writer, _meter(answer, record))
     writer.end()
     return first
 
 
-def _pass_body(pieces: Iterator[bytes], writer: AnswerWriter, record: Record, first: bytes = b"") -> bytes:
+def _meter(answer: Answer, record: Record) -> AnswerMeter:
+    return meter_for(record, field_value(answer.fields, "content-type"), field_value(answer.fields, "content-encoding"))
+
+
+def _pass_body(pieces: Iterator[bytes], writer: AnswerWriter, meter: AnswerMeter, first: bytes = b"") -> bytes:
     """Returns ``first``, or else the first of the pieces."""
-    for piece in pieces:
-        first = first or piece
-        writer.write(piece)
-        record.answer_bytes += len(piece)
+    try:
+        for piece in pieces:
+            first = first or piece
+            writer.write(piece)
+            meter.passed(piece)
+    finally:
+        meter.end()
     return first
 
 
