@@ -141,7 +141,7 @@ class ProxyHandler(BaseHTTPRequestHandler):
             self._timed.limit_writes(_LINGER_SECONDS)
             self._local_address = self._socket.getsockname()[0]
             self._reader.limit(_LINGER_SECONDS)
-            block = self._reader.read_head(_LINGER_SECONDS)
+            block = self._reader.read_head(_LINGER_SECONDS, forgives_lf=True)
             if block is None:
                 return
             head = parse_request_head(block)
@@ -157,7 +157,7 @@ class ProxyHandler(BaseHTTPRequestHandler):
         block: bytes | None = None
         try:
             self._reader.limit(self._settings.client_idle_timeout)
-            block = self._reader.read_head(self._settings.head_timeout)
+            block = self._reader.read_head(self._settings.head_timeout, forgives_lf=True)
             if block is None:
                 return
             self._is_busy = True
