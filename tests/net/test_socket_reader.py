@@ -130,7 +130,7 @@ def test_one_empty_line_of_lf_alone_may_be_forgiven(before: bytes) -> None:
     data = before + HEAD + b"\r\n\r\nrest"
     for parts in ([data], [bytes([byte]) for byte in data], [before, data[len(before) :]]):
         assert read(parts, forgives_lf=True) == (HEAD, b"rest")
-        assert read(parts[:1], forgives_lf=True) in (None, (HEAD, b"rest"))
+    assert read([before], forgives_lf=True) is None
 
 
 @pytest.mark.parametrize("before", [b"\n\n", b"\n\r\n\n", b"\r\n\n\n", b"\n \n", b"\r\r\n"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from ..errors import BadRequest
-from ..http1.fields import Fields, field_value
+from ..http1.fields import Fields, field_value, list_items
 from ..http1.heads import RequestHead
 from .envelope import BODY_METHODS
 from .json_body import Payload, check_body
@@ -29,9 +29,10 @@ class WorkerRequest(NamedTuple):
         """Raises :class:`BadRequest` where a worker can't be asked this."""
         payload, streams = Payload(b"", streams=False)
         if head.method in BODY_METHODS:
-            payload, streams = check_body(
-                body, field_value(head.fields, "content-type"), field_value(head.fields, "content-encoding")
+            codings = ", ".join(
+                coding for coding in list_items(head.fields, "content-encoding") if coding.lower() != "identity"
             )
+            payload, streams = check_body(body, field_value(head.fields, "content-type"), codings)
         elif body:
             raise BadRequest(
                 f"A {head.method} request can't carry a body to a worker.",

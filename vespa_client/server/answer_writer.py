@@ -14,7 +14,7 @@ from urllib3.util.wait import wait_for_write
 from ..errors import VespaError
 from ..http1.chunks import encode_chunk, last_chunk
 from ..http1.fields import Fields, field_value
-from ..http1.forwarding import ERROR_HEADER
+from ..http1.forwarding import ERROR_HEADER, describes_body
 from ..net.lifeline import ClientGone
 from ..net.timed_socket import TimedSocket
 
@@ -29,8 +29,6 @@ _EVENT_STREAM: Fields = [("Content-Type", "text/event-stream"), ("Cache-Control"
 # struct linger, "on" for 0 seconds.
 _RESET_ON_CLOSE = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 _LARGE = 16 * 1024
-# What a worker said of its empty body doesn't hold for ours.
-_ABOUT_THE_BODY = ("content-type", "content-encoding", "content-language")
 
 
 class AnswerWriter:
@@ -126,7 +124,8 @@ class AnswerWriter:
     def begin_error(self, problem: VespaError, status: int, reason: str, fields: Fields) -> None:
         """Our error body under a head that may be somebody else's."""
         body = problem.body()
-        kept = [(name, value) for name, value in fields if name.lower() not in _ABOUT_THE_BODY]
+        # What a worker said of its own body doesn't hold for ours.
+        kept = [(name, value) for name, value in fields if not describes_body(name)]
         own: Fields = [*kept, ("Content-Type", "application/json"), (ERROR_HEADER, problem.code), _NO_PAGE]
         if problem.retry_after is not None:
             own.append(("Retry-After", str(problem.retry_after)))

@@ -155,7 +155,7 @@ class Settings:
     max_body: int = _setting("1G", "largest request body in bytes; K, M and G are understood", to.size, metavar="SIZE")
     forward_header: tuple[str, ...] = _setting(
         (),
-        "let a header through to the worker that is held back as a possible secret (repeatable)",
+        "let a header through to the worker that is held back as a possible secret, by the words in its name (repeatable)",
         to.header_name,
         metavar="NAME",
         repeatable=True,
