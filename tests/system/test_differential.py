@@ -72,13 +72,10 @@ FRAMING_TRAILER = re.compile(rb"\n0+(?:;[^\n]*)?\r\n(?:[^\n]+\r\n)*(?:content-le
 def served(stage: Stage, data: bytes) -> list[Asked]:
     """What of the bytes arrives upstream."""
     stage.forget()
-    # A client of HTTP/1.0 that ends its sending counts as one that leaves.
-    ends = b"HTTP/1.0" not in data
-    with stage.connect(patient=ends) as client:
+    with stage.connect() as client:
         client.send(data)
-        if ends:
-            with contextlib.suppress(OSError):  # it may be over by now
-                client.end_of_sending()
+        with contextlib.suppress(OSError):  # it may be over by now
+            client.end_of_sending()
         client.drain()
     return [
         Asked(

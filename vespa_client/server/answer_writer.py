@@ -7,6 +7,7 @@ import socket
 import struct
 import sys
 import threading
+import time
 from http import HTTPStatus
 
 from urllib3.util.wait import wait_for_write
@@ -29,6 +30,8 @@ _EVENT_STREAM: Fields = [("Content-Type", "text/event-stream"), ("Cache-Control"
 # struct linger, "on" for 0 seconds.
 _RESET_ON_CLOSE = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 _LARGE = 16 * 1024
+_MOST_ZEROS = 8
+_ZERO_PAUSE = 5.0
 
 
 class AnswerWriter:
@@ -58,6 +61,8 @@ class AnswerWriter:
         self._until_close = False
         self._event_stream = False
         self._tail = b"\n\n"
+        self._zeros = 0
+        self._next_zero = 0.0
         self._ended = False
 
     def send_continue(self) -> None:
@@ -80,6 +85,7 @@ class AnswerWriter:
             return
         with self._writing:
             self._tail = data[-4:]
+            self._zeros = 0
             if not self._chunked:
                 self._send(data)
             elif len(data) < _LARGE:
@@ -109,6 +115,12 @@ class AnswerWriter:
             with contextlib.suppress(ClientGone):
                 self.write((b"" if self._tail.endswith(_EVENT_ENDS) else b"\n\n") + problem.event())
         self.must_close = True
+        with self._writing:
+            if self._zeros:
+                # Some take a zero in front of the connection's end for the last chunk: let it be that of one with a byte.
+                with contextlib.suppress(ClientGone):
+                    self._send(b"1\r\n")
+            self._ended = True
         if self._until_close:
             # An orderly close would be this body's end; a reset is not.
             self.resets = True
@@ -149,27 +161,41 @@ class AnswerWriter:
             self._writing.release()
 
     def probe(self) -> bool | None:
-        """Send what a client ignores and a machine whose client has gone answers with a reset.
+        """Send what changes nothing for a client and is answered with a reset by the system of one that has gone.
 
-        Returns False where there is nothing harmless to send: with a head on its way, an answer holds the worker's bytes
-        alone, except for comments between the events of a stream. Returns None while something else is being sent, which
-        may have gone before the client did, and when all is sent.
+        Returns False where it can't be sent. Returns None while something else is being sent, which may have gone before the
+        client did, and where every byte would be one of the answer's.
         """
         if not self._writing.acquire(blocking=False):
             return None
         try:
             if self._ended:
                 return None
-            if not self.started and self._minor >= 1:
-                self._send_if_room(_CONTINUE)
-            elif self._event_stream and self._tail.endswith(_EVENT_ENDS):
-                self._send_if_room(self._framed(_COMMENT))
-            else:
-                return False
+            if self.started:
+                return self._send_zero() if self._chunked else None
+            if self._minor == 0:
+                return None  # it knows no interim answers (RFC 9110, 15.2)
+            self._send_if_room(_CONTINUE)
         except OSError:
             return False
         finally:
             self._writing.release()
+        return True
+
+    def _send_zero(self) -> bool | None:
+        """A zero between two chunks, which is a leading one of the next chunk's size, whichever that will be (RFC 9112, 7.1).
+
+        Many readers take 16 digits of it, so that there are few in one silence, with ever longer pauses.
+        """
+        now = time.monotonic()
+        if self._zeros >= _MOST_ZEROS:
+            return None
+        if self._zeros and now < self._next_zero:
+            return True
+        if self._has_room():
+            self._socket.sock.send(b"0")
+            self._next_zero = now + _ZERO_PAUSE * 2**self._zeros
+            self._zeros += 1
         return True
 
     def _begin(self, status: int, reason: str, fields: Fields, length: int | None, first: bytes) -> None:
@@ -202,13 +228,14 @@ class AnswerWriter:
         if not data:
             return b""
         self._tail = data[-4:]
+        self._zeros = 0
         return encode_chunk(data) if self._chunked else data
 
     def _send(self, data: bytes) -> None:
         try:
             self._socket.sendall(data)
         except OSError as problem:
-            self.must_close = True
+            self.must_close = self._ended = True
             raise ClientGone from problem
 
     def _send_if_room(self, data: bytes) -> None:

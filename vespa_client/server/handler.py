@@ -75,6 +75,7 @@ class ProxyHandler(BaseHTTPRequestHandler):
         self._watch: Watch | None = None
         self._lifeline: Lifeline | None = None
         self._is_busy = False
+        self._is_cut = False
         self._lingers = False
         self._local_address = ""
         self._admission = self._service.connections.enter(self)
@@ -82,7 +83,7 @@ class ProxyHandler(BaseHTTPRequestHandler):
     def handle_one_request(self) -> None:
         """Read one request and answer it; ``close_connection`` says whether it was the last one."""
         self.close_connection = True
-        with contextlib.suppress(ClientGone, OSError):
+        try:
             if self._admission is Admission.TURNED_AWAY:
                 self._turn_away()
             elif self._admission is Admission.SERVED and not self._service.stopping:
@@ -90,6 +91,9 @@ class ProxyHandler(BaseHTTPRequestHandler):
                     self._begin()
                 self._serve_one()
                 self.close_connection = self.close_connection or self._service.stopping
+        except (ClientGone, OSError):
+            # What else it has sent is nobody's wish any more.
+            self.close_connection = True
 
     def finish(self) -> None:
         """End the connection."""
@@ -109,6 +113,7 @@ class ProxyHandler(BaseHTTPRequestHandler):
 
     def cut(self) -> None:
         """See :class:`.connections.Connection`."""
+        self._is_cut = True
         lifeline = self._lifeline
         if lifeline is not None:
             lifeline.cut()
@@ -259,6 +264,8 @@ class ProxyHandler(BaseHTTPRequestHandler):
         service = self._service
         self._timed.limit_writes(self._settings.idle_timeout)
         self._lifeline = lifeline = Lifeline()
+        if self._is_cut:  # by a thread that found no lifeline yet
+            lifeline.cut()
         try:
             self._watch.begin(lifeline, writer.probe)
             with service.heartbeats.beating(writer) if request.streams else contextlib.nullcontext():
