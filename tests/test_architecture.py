@@ -65,6 +65,7 @@ PURE_IMPORTS = {
     "re",
     "typing",
     "urllib.parse",
+    "zlib",
 }
 
 SPEAKS_AND_EXITS = {"command", "__main__"}

@@ -30,7 +30,7 @@ _OWN = (
     "www-authenticate",
     "allow",
 )
-_ERROR_EVENT = re.compile(rb"(\n\n)?event: error\ndata: \{[^\n]*\}\n\n\Z")
+_ERROR_EVENT = re.compile(rb"(\n{1,2})?event: error\ndata: \{[^\n]*\}\n\n\Z")
 _REFUSALS = {
     "no_worker_ready": (503,),
     "autoscaler_error": (502,),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from ..errors import BadRequest
@@ -11,6 +12,10 @@ from .envelope import BODY_METHODS
 from .json_body import Payload, check_body
 
 __all__ = ["WorkerRequest"]
+
+# Ollama's own API: its streams are lines of JSON.
+_STREAMS_JSON_LINES = re.compile(r"/api/(?:chat|generate|create|pull|push)/?\Z")
+_JSON_LINES = ("ndjson", "jsonl", "json-lines", "json-seq", "stream+json")
 
 
 class WorkerRequest(NamedTuple):
@@ -22,7 +27,7 @@ class WorkerRequest(NamedTuple):
     cost: str
     payload: bytes | bytearray
     streams: bool
-    """Whether the payload asks for an event stream: ``"stream": true``, as in OpenAI's and Anthropic's APIs."""
+    """Whether an event stream is asked for: by ``"stream": true``, as in OpenAI's and Anthropic's APIs, or by the target."""
 
     @classmethod
     def read(cls, head: RequestHead, cost: str, body: bytes | bytearray) -> WorkerRequest:
@@ -38,4 +43,20 @@ class WorkerRequest(NamedTuple):
                 f"A {head.method} request can't carry a body to a worker.",
                 hint="Put what it says into the query, or send it with POST.",
             )
-        return cls(head.method, head.target, head.fields, cost, payload, streams)
+        return cls(head.method, head.target, head.fields, cost, payload, _are_events(head, streams))
+
+    def uncoded(self) -> WorkerRequest:
+        """The same, for an answer whose body is in no coding such as gzip (RFC 9110, 12.5.3)."""
+        others = [(name, value) for name, value in self.fields if name.lower() != "accept-encoding"]
+        return self._replace(fields=[*others, ("Accept-Encoding", "identity")])
+
+
+def _are_events(head: RequestHead, streams: bool) -> bool:
+    """Whether the answer will be an event stream; ``streams`` says that the payload has ``"stream": true``."""
+    path, _, query = head.target.partition("?")
+    if _STREAMS_JSON_LINES.search(path):
+        return False
+    accepted = ",".join(list_items(head.fields, "accept")).lower()
+    if any(kind in accepted for kind in _JSON_LINES) and "text/event-stream" not in accepted:
+        return False
+    return streams or "alt=sse" in query.split("&") or path.rstrip("/").endswith("/generate_stream")

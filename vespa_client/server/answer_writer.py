@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 import struct
 import sys
@@ -14,16 +15,17 @@ from urllib3.util.wait import wait_for_write
 
 from ..errors import VespaError
 from ..http1.chunks import encode_chunk, last_chunk
+from ..http1.codings import codings_of
 from ..http1.fields import Fields, field_value
 from ..http1.forwarding import ERROR_HEADER, describes_body
 from ..net.lifeline import ClientGone
 from ..net.timed_socket import TimedSocket
 
-__all__ = ["AnswerWriter"]
+__all__ = ["AnswerWriter", "is_event_stream"]
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-_COMMENT = b":\n\n"
-_EVENT_ENDS = (b"\n\n", b"\r\r", b"\r\n\r\n")
+# The end of an event is an empty line, behind one of whichever line ends (HTML Standard, 9.2.5).
+_EVENT_END = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r)\Z")
 # A browser that shows an error as a page would ask for its icon, as a page of ours that may.
 _NO_PAGE = ("Content-Security-Policy", "default-src 'none'")
 _EVENT_STREAM: Fields = [("Content-Type", "text/event-stream"), ("Cache-Control", "no-cache")]
@@ -65,6 +67,11 @@ class AnswerWriter:
         self._next_zero = 0.0
         self._ended = False
 
+    @property
+    def takes_signs(self) -> bool:
+        """Whether the client can be sent what :meth:`beat` sends: a body whose end isn't known needs chunks."""
+        return self._minor >= 1
+
     def send_continue(self) -> None:
         """Tell a client that waits for leave to send its body to do so (RFC 9110, 10.1.1)."""
         with self._writing:
@@ -84,8 +91,7 @@ class AnswerWriter:
         if not self._has_body or not data:
             return
         with self._writing:
-            self._tail = data[-4:]
-            self._zeros = 0
+            self._note(data)
             if not self._chunked:
                 self._send(data)
             elif len(data) < _LARGE:
@@ -113,7 +119,7 @@ class AnswerWriter:
             return
         if self._event_stream:
             with contextlib.suppress(ClientGone):
-                self.write((b"" if self._tail.endswith(_EVENT_ENDS) else b"\n\n") + problem.event())
+                self.write(self._rest_of_event() + problem.event())
         self.must_close = True
         with self._writing:
             if self._zeros:
@@ -145,16 +151,18 @@ class AnswerWriter:
             own.append(("x-should-retry", "false"))
         self.begin(status, reason, own, len(body), b"" if self.method == "HEAD" else body)
 
-    def beat(self) -> None:
-        """A sign of life while the answer is still to come: a comment, under the head of an event stream."""
+    def beat(self, sign: bytes) -> None:
+        """A sign of life while the answer is still to come, under the head of an event stream."""
         if not self._writing.acquire(blocking=False):
             return
         try:
             if not self.started and self._minor >= 1:
                 if self._has_room():
-                    self._begin(200, "OK", _EVENT_STREAM, None, _COMMENT)
+                    self._begin(200, "OK", _EVENT_STREAM, None, sign)
             elif self._event_stream:
-                self._send_if_room(self._framed(_COMMENT))
+                self._send_if_room(self._framed(sign))
+            # A comment's line is no part of an event that has begun.
+            self._tail = b"\n\n"
         except (ClientGone, OSError):
             self.must_close = True
         finally:
@@ -202,12 +210,7 @@ class AnswerWriter:
         self._has_body = self.method != "HEAD" and status not in (204, 304)
         self._chunked = self._has_body and length is None and self._minor >= 1
         self._until_close = self._has_body and length is None and not self._chunked
-        self._event_stream = (
-            self._has_body
-            and length is None
-            and field_value(fields, "content-type").lower().startswith("text/event-stream")
-            and not field_value(fields, "content-encoding")
-        )
+        self._event_stream = self._has_body and length is None and is_event_stream(fields) and not codings_of(fields)
         if self._until_close:
             self.must_close = True
         lines = [f"HTTP/1.1 {status} {reason}"]
@@ -227,9 +230,19 @@ class AnswerWriter:
     def _framed(self, data: bytes) -> bytes:
         if not data:
             return b""
-        self._tail = data[-4:]
-        self._zeros = 0
+        self._note(data)
         return encode_chunk(data) if self._chunked else data
+
+    def _note(self, data: bytes) -> None:
+        """Keep of what goes out what the next bytes have to fit to."""
+        self._tail = (self._tail + data[-4:])[-4:]
+        self._zeros = 0
+
+    def _rest_of_event(self) -> bytes:
+        """What ends an event that was broken off, and nothing more: some take each empty line for an event."""
+        if _EVENT_END.search(self._tail):
+            return b""
+        return b"\n" if self._tail.endswith(b"\n") else b"\n\n"
 
     def _send(self, data: bytes) -> None:
         try:
@@ -246,6 +259,11 @@ class AnswerWriter:
     def _has_room(self) -> bool:
         """Whether a few bytes go at once: a socket that takes any takes these few whole."""
         return bool(wait_for_write(self._socket.sock, 0))
+
+
+def is_event_stream(fields: Fields) -> bool:
+    """Whether a body of this type is one of server-sent events."""
+    return field_value(fields, "content-type").partition(";")[0].strip(" \t").lower() == "text/event-stream"
 
 
 def reason_of(status: int) -> str:

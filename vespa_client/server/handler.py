@@ -268,7 +268,11 @@ class ProxyHandler(BaseHTTPRequestHandler):
             lifeline.cut()
         try:
             self._watch.begin(lifeline, writer.probe)
-            with service.heartbeats.beating(writer) if request.streams else contextlib.nullcontext():
+            if service.heartbeats.are_for(request, writer):
+                # Its answer may have to follow a head that promises plain events.
+                with service.heartbeats.beating(request, writer):
+                    answer = service.endpoint.answer(request.uncoded(), record, lifeline)
+            else:
                 answer = service.endpoint.answer(request, record, lifeline)
             relay(answer, writer, record, lifeline)
         except ClientGone:

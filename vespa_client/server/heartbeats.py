@@ -5,13 +5,22 @@ up on a silent connection after one to five minutes, and a cold start takes long
 from __future__ import annotations
 
 import contextlib
+import math
 import threading
 import time
 from collections.abc import Iterator
 
+from ..payload.worker_request import WorkerRequest
 from .answer_writer import AnswerWriter
 
 __all__ = ["Heartbeats"]
+
+
+# No empty line behind it: some decoders take each for an event, and hand an empty one to their JSON parser.
+_COMMENT = b":\n"
+# What Anthropic's own API sends, and its SDKs know.
+_PING = b'event: ping\ndata: {"type": "ping"}\n\n'
+_ANTHROPIC = "/v1/messages"
 
 
 class Heartbeats:
@@ -19,8 +28,9 @@ class Heartbeats:
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        self._changed = threading.Condition()  # guards the two below; told when there is more to do, or nothing ever
-        self._due: dict[AnswerWriter, float] = {}
+        self._changed = threading.Condition()  # guards the three below; told when there is more to do, or nothing ever
+        self._due: dict[AnswerWriter, tuple[float, bytes]] = {}
+        self._wakes = math.inf
         self._ending = False
         self._thread = threading.Thread(target=self._run, name="vespa-heartbeat", daemon=True)
         if seconds:
@@ -34,15 +44,21 @@ class Heartbeats:
         if self._thread.is_alive():
             self._thread.join()
 
+    def are_for(self, request: WorkerRequest, writer: AnswerWriter) -> bool:
+        """Whether a client that asks this may hear them."""
+        return bool(self._seconds) and request.streams and writer.takes_signs
+
     @contextlib.contextmanager
-    def beating(self, writer: AnswerWriter) -> Iterator[None]:
-        """For as long as the block runs, the client hears a comment every so often; the first one spends the status."""
-        if not self._seconds:
-            yield
-            return
+    def beating(self, request: WorkerRequest, writer: AnswerWriter) -> Iterator[None]:
+        """For as long as the block runs, the client hears a sign every so often; the first one spends the status."""
+        path = request.target.partition("?")[0]
+        sign = _PING if path.rstrip("/").endswith(_ANTHROPIC) else _COMMENT
         with self._changed:
-            self._due[writer] = time.monotonic() + self._seconds
-            self._changed.notify()
+            due = time.monotonic() + self._seconds
+            self._due[writer] = due, sign
+            # It mostly wakes for an earlier one anyhow, or for one that has been answered since.
+            if due < self._wakes:
+                self._changed.notify()
         try:
             yield
         finally:
@@ -53,8 +69,9 @@ class Heartbeats:
         with self._changed:
             while not self._ending:
                 now = time.monotonic()
-                for writer, due in self._due.items():
+                for writer, (due, sign) in self._due.items():
                     if due <= now:
-                        writer.beat()
-                        self._due[writer] = now + self._seconds
-                self._changed.wait(min(self._due.values()) - now if self._due else None)
+                        writer.beat(sign)
+                        self._due[writer] = now + self._seconds, sign
+                self._wakes = min((due for due, _ in self._due.values()), default=math.inf)
+                self._changed.wait(min(self._wakes - now, threading.TIMEOUT_MAX))

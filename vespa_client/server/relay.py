@@ -6,6 +6,7 @@ import contextlib
 from collections.abc import Iterator
 
 from ..errors import WorkerError
+from ..http1.codings import ContentDecoder, codings_of
 from ..http1.fields import field_value, values_of
 from ..http1.forwarding import answer_fields
 from ..http1.framing import length_of
@@ -13,10 +14,10 @@ from ..http1.malformed import MessageError
 from ..journal.record import Record
 from ..net.lifeline import Lifeline
 from ..outbound.answer import Answer
-from ..outbound.failures import TransportError
+from ..outbound.failures import AnswerBroken, TransportError
 from ..routing.exchange import WorkerAnswer
 from ..routing.worker_errors import answered_after_a_heartbeat, broke_off, gave_no_reason
-from .answer_writer import AnswerWriter
+from .answer_writer import AnswerWriter, is_event_stream
 
 __all__ = ["relay"]
 
@@ -67,16 +68,43 @@ def _continue_stream(came: WorkerAnswer, writer: AnswerWriter, record: Record) -
     """The answer to a client that has been given an event stream's head already."""
     answer = came.answer
     record.begin(200)
-    if answer.status_code >= 400:
-        said = answer.read(_QUOTED).decode("utf-8", "replace").strip()
-        raise answered_after_a_heartbeat(answer.status_code, said, retried=came.retried)
-    if not field_value(answer.fields, "content-type").lower().startswith("text/event-stream"):
+    if answer.status_code >= 300:
+        raise answered_after_a_heartbeat(answer.status_code, _quoted(answer), retried=came.retried)
+    if not is_event_stream(answer.fields):
         raise WorkerError(
             "The worker's answer is no event stream, and a heartbeat had begun one.",
-            hint='Send the request without --heartbeat, or without "stream": true.',
+            hint='Send the request without "stream": true, or start the proxy with --heartbeat 0.',
         )
-    _pass_body(answer.iter_content(chunk_size=None), writer, record)
+    _pass_body(_plain(answer), writer, record)
     writer.end()
+
+
+def _quoted(answer: Answer) -> str:
+    """The beginning of a body, as text."""
+    said = bytearray()
+    with contextlib.suppress(AnswerBroken):
+        for piece in _plain(answer):
+            said += piece
+            if len(said) >= _QUOTED:
+                break
+    return said[:_QUOTED].decode("utf-8", "replace").strip()
+
+
+def _plain(answer: Answer) -> Iterator[bytes]:
+    """The body in no content coding. Raises :class:`AnswerBroken` where that can't be undone."""
+    pieces: Iterator[bytes] = answer.iter_content(chunk_size=None)
+    codings = codings_of(answer.fields)
+    if not codings:
+        yield from pieces
+        return
+    try:
+        decoder = ContentDecoder(codings)
+        for piece in pieces:
+            yield from decoder.decode(piece)
+    except MessageError as malformed:
+        raise AnswerBroken(f"its answer can't follow a heartbeat: {malformed}") from malformed
+    if not decoder.is_whole:
+        raise AnswerBroken("its answer broke off inside its content coding")
 
 
 def _pass_body(pieces: Iterator[bytes], writer: AnswerWriter, record: Record) -> None:
