@@ -302,7 +302,7 @@ def test_a_workers_own_error_is_an_error_event_with_its_words(beating: VastClien
         peer.send(answer(body, "404 Not Found"))
         error = event_at_the_end(client)
     assert error["code"] == "worker_failed"
-    assert "The worker answered 404" in error["message"]
+    assert "answered 404" in error["message"]
     assert body.decode() in error["message"]
 
 

@@ -239,7 +239,7 @@ class TestCommandLine:
             assert '"id": "sandbox"' in text
         else:
             # The official worker knows POST alone (protocol.md, "Workers").
-            assert "404: Not Found" in text
+            assert "The worker has no route GET /v1/models, and answered 404." in text
         assert "You said: Hello" in text and "You said: Long story" in text
         assert text.endswith("data: [DONE]\n\n")
         assert [payload["prompt"] for payload in site.payloads("/v1/completions")] == ["Hello", "Long story", "test"]

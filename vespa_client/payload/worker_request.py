@@ -29,6 +29,11 @@ class WorkerRequest(NamedTuple):
     streams: bool
     """Whether an event stream is asked for: by ``"stream": true``, as in OpenAI's and Anthropic's APIs, or by the target."""
 
+    @property
+    def path(self) -> str:
+        """The target without its query."""
+        return self.target.partition("?")[0]
+
     @classmethod
     def read(cls, head: RequestHead, cost: str, body: bytes | bytearray) -> WorkerRequest:
         """Raises :class:`BadRequest` where a worker can't be asked this."""

@@ -2,6 +2,7 @@
 
 Open :mod:`.exchange` first: every retry is there. :mod:`.served_endpoint` is what the server asks, :mod:`.autoscaler` who
 serves a request, :mod:`.workers` what is sent to them, :mod:`.worker_errors` every wording for a worker that fails,
+:mod:`.missing_routes` what is said of a route that it doesn't have,
 :mod:`.warmup` what is done ahead of the first request.
 
 It knows no client's socket: a lifeline says whether anybody still waits. Others use ``ServedEndpoint``, its answers

@@ -274,7 +274,7 @@ class ProxyHandler(BaseHTTPRequestHandler):
                     answer = service.endpoint.answer(request.uncoded(), record, lifeline)
             else:
                 answer = service.endpoint.answer(request, record, lifeline)
-            relay(answer, writer, record, lifeline)
+            relay(answer, request, writer, record, lifeline)
         except ClientGone:
             if not service.stopping:
                 raise

@@ -51,8 +51,7 @@ class Heartbeats:
     @contextlib.contextmanager
     def beating(self, request: WorkerRequest, writer: AnswerWriter) -> Iterator[None]:
         """For as long as the block runs, the client hears a sign every so often; the first one spends the status."""
-        path = request.target.partition("?")[0]
-        sign = _PING if path.rstrip("/").endswith(_ANTHROPIC) else _COMMENT
+        sign = _PING if request.path.rstrip("/").endswith(_ANTHROPIC) else _COMMENT
         with self._changed:
             due = time.monotonic() + self._seconds
             self._due[writer] = due, sign
