@@ -27,6 +27,7 @@ _HOP_BY_HOP = (
     "upgrade",
 )
 _SECRETS = ("authorization", "proxy-authorization", "cookie", "x-api-key", "api-key")
+_PARTS_OF_SECRETS = ("key", "token", "secret", "auth", "pass", "cookie", "credential", "signature")
 _FOR_THE_PROXY = ("host", "content-length", "expect", "x-serverless-cost")
 
 
@@ -82,7 +83,13 @@ def is_open(lower: str, *, envelope: bool, is_named: bool) -> bool:
 
     An envelope is JSON, whatever was in it. ``is_named``: Connection names the content's type, which it has no business to.
     """
-    return lower in ("proxy-authentication-info", "content-encoding") or (lower == "content-type" and (envelope or is_named))
+    if lower not in _SECRETS and any(part in lower for part in _PARTS_OF_SECRETS):
+        return True
+    return lower == "content-encoding" or (lower == "content-type" and is_named) or (envelope and _is_of_the_body(lower))
+
+
+def _is_of_the_body(lower: str) -> bool:
+    return lower.startswith(("content-", "content_")) or "digest" in lower or lower in ("etag", "last-modified", "mime-version")
 
 
 def host_reasons(authority: str) -> list[Reason]:

@@ -71,12 +71,14 @@ def judge_requests(case: RequestCase, reading: Reading, seen: Seen, arrivals: Se
             answers = read_answers(seen.data, seen.end, [step.request.method for step in reading.steps])
         except NotHTTP as problem:
             raise _Broken("the client gets whole answers and nothing else", problem.args[0]) from None
-        if case.leaves:
+        # Whoever has ended its sending waits for its answers (RFC 9112, 9.6).
+        is_gone = case.leaves in ("close", "reset")
+        if is_gone:
             outcome = "left", f"left by {case.leaves}"
             accepted = possible
         else:
             outcome, accepted = _walk(reading, seen, answers)
-        _check_arrivals(data, accepted, arrivals, all_came=not case.leaves)
+        _check_arrivals(data, accepted, arrivals, all_came=not is_gone)
     except _Broken as broken:
         promise, what = broken.args
         details: list[tuple[str, object]] = [
