@@ -77,7 +77,8 @@ class TranslatedVoice(DialectVoice):
 def voice_of(path: str) -> Voice:
     """How to speak on the route ``path``, without its query, or on the one that was meant by it."""
     path = mended(path) or path
-    dialect = dialect_of("/v1/messages" if path.startswith("/v1/messages/") else path)
+    is_of_messages = path.startswith("/v1/messages/") or path.rstrip("/").endswith("/v1/messages")
+    dialect = dialect_of("/v1/messages" if is_of_messages else path)
     return DialectVoice(dialect) if dialect else PLAIN
 
 
