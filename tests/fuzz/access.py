@@ -65,9 +65,14 @@ def cost_in(fields: Fields) -> str:
     return next(iter(values_of(fields, "x-serverless-cost")), "1.0")
 
 
-def worker_view(fields: Fields, *, envelope: bool) -> Fields:
-    """The header lines that a worker is to see, those left out on which opinions may differ."""
+def worker_view(fields: Fields, *, envelope: bool, uncoded: bool = False) -> Fields:
+    """The header lines that a worker is to see, those left out on which opinions may differ.
+
+    ``uncoded``: a heartbeat may begin a stream, behind which no coded one could follow.
+    """
     named = set(members_of(fields, "connection"))
+    if uncoded:
+        fields = [field for field in fields if field[0].lower() != "accept-encoding"] + [("Accept-Encoding", "identity")]
     kept = []
     for name, value in fields:
         lower = name.lower()

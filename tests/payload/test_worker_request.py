@@ -204,6 +204,11 @@ def test_an_event_stream_is_expected_where_one_was_asked_for(target: str, body: 
     assert asked.streams is streams
 
 
+@pytest.mark.parametrize("method", ["GET", "HEAD", "DELETE"])
+def test_a_request_without_a_body_is_for_no_stream(method: str) -> None:
+    assert not WorkerRequest.read(head(method, "/v1/x?alt=sse"), "1", b"").streams
+
+
 def test_an_uncoded_answer_is_asked_for_once_and_nothing_else_changes() -> None:
     fields = [("accept-encoding", "gzip"), ("A", "1"), ("Accept-Encoding", "br"), ("B", "2")]
     asked = WorkerRequest.read(head("POST", "/v1/x", *fields), "1", STREAM)

@@ -98,7 +98,7 @@ class WorkerRequest(NamedTuple):
 def _are_events(head: RequestHead, streams: bool) -> bool:
     """Whether the answer will be an event stream; ``streams`` says that the payload has ``"stream": true``."""
     path, _, query = head.target.partition("?")
-    if _STREAMS_JSON_LINES.search(path):
+    if head.method not in BODY_METHODS or _STREAMS_JSON_LINES.search(path):
         return False
     accepted = ",".join(list_items(head.fields, "accept")).lower()
     if any(kind in accepted for kind in _JSON_LINES) and "text/event-stream" not in accepted:
