@@ -41,7 +41,7 @@ LAST = {RESPONSES: b"response.completed", MESSAGES: b"message_stop", OLLAMA: b'"
 
 @pytest.fixture
 def translating(start_proxy: StartProxy) -> VastClient:
-    return start_proxy(translate="always", retries=0)
+    return start_proxy(translate="always", retries=0, pass_route=())
 
 
 @pytest.fixture
