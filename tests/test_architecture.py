@@ -76,6 +76,7 @@ PURE_IMPORTS = {
     "struct",
     "typing",
     "urllib.parse",
+    "zlib",
 }
 
 SPEAKS_AND_EXITS = {"command", "__main__"}

@@ -67,6 +67,7 @@ class Asked(NamedTuple):
 
 
 AIOHTTP = ("Accept: */*", "Accept-Encoding: gzip, deflate, br", "User-Agent: Python/3.11 aiohttp/3.14.5")
+HTTPX = ("Accept: */*", "Accept-Encoding: gzip, deflate", "User-Agent: python-httpx/0.28.1")
 LITELLM = ("Accept: */*", "Accept-Encoding: gzip, deflate", "User-Agent: litellm/1.108.7")
 SEEN = {
     # With its page open in a browser, and the proxy as its OpenAI connection and as its Ollama.
@@ -76,6 +77,11 @@ SEEN = {
         Asked("GET", "/api/ps", 200, (*AIOHTTP, "Content-Type: application/json")),
         Asked("GET", "/api/version", 200, (*AIOHTTP, "Content-Type: application/json")),
         Asked("GET", "/api/ps", 200, (*AIOHTTP, "Content-Type: application/json")),
+    ),
+    "GuideLLM 0.8.1": (
+        Asked("GET", "/health", 200, HTTPX),
+        Asked("GET", "/v1/models", 200, HTTPX),
+        Asked("GET", "/health", 200, HTTPX),
     ),
     # With models of the providers openai, hosted_vllm and ollama_chat, by name and by wildcard.
     "LiteLLM's proxy 1.108.7": (

@@ -217,9 +217,14 @@ class Record:
         self.outcome, self.detail = "local", detail
         self.begin(status)
 
+    def tell(self, problem: Problem) -> None:
+        """The client is told this, in words of the proxy's own."""
+        self.problem, self.detail = problem, f"{problem.code}: {problem.message}"
+
     def refuse(self, status: int, problem: Problem) -> None:
         """The answer is an error of the proxy's own, and begins with ``status``."""
-        self.outcome, self.problem, self.detail = "refused", problem, f"{problem.code}: {problem.message}"
+        self.outcome = "refused"
+        self.tell(problem)
         self.begin(status)
 
     def cancel(self) -> None:
@@ -228,7 +233,8 @@ class Record:
 
     def break_off(self, problem: Problem) -> None:
         """The answer that has begun ends before it is whole."""
-        self.outcome, self.problem, self.detail = "broken", problem, f"{problem.code}: {problem.message}"
+        self.outcome = "broken"
+        self.tell(problem)
         if self.status is None:
             self.begin(200)  # a heartbeat had begun it
 
@@ -245,9 +251,8 @@ class Record:
             parts.append(f"waited {self.waited:.1f} s")
         if self.retries:
             parts.append(f"{len(self.retries)} retried")
-        if self.outcome not in ("whole", "local"):
-            parts.append(f"{self.outcome}: {self.detail}" if self.detail else self.outcome)
-        return ", ".join(parts)
+        ending = ": ".join(filter(None, ("" if self.outcome == "whole" else self.outcome, self.detail)))
+        return ", ".join([*parts, ending] if ending and self.outcome != "local" else parts)
 
 
 _NO_READERS: Readers[Record] = Readers()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
@@ -9,6 +10,7 @@ from collections.abc import Callable
 from ..errors import RedirectRefused
 from ..http1.forwarding import held_back, worker_fields
 from ..journal.log import log
+from ..journal.record import Record
 from ..net.addresses import leads_to_loopback
 from ..net.lifeline import Lifeline
 from ..outbound.answer import Answer
@@ -49,7 +51,7 @@ class Workers:
         self._transport = transport
         self._trust = trust
         self._limits = limits
-        self._held_back = held_back(forwarded)
+        self._forwarded = frozenset(name.lower() for name in forwarded)
         self._redirects = redirects or Redirects()
         self._require_tls = require_tls
         self._told_in_clear: set[str] = set()
@@ -84,6 +86,14 @@ class Workers:
         with self._lock:
             return {url.partition("://")[2] for url, until in self._dead_until.items() if now < until}
 
+    def say_held_back(self, request: WorkerRequest, record: Record) -> None:
+        """Have the log of the decisions name the headers that no worker gets since each could be somebody's key."""
+        if not log.isEnabledFor(logging.DEBUG):
+            return
+        for name in held_back(request.fields, self._forwarded):
+            said = "%s %s is held back as a possible secret; --forward-header %s lets it through"
+            log.debug(said, record.name, name, name)
+
     def send(
         self,
         request: WorkerRequest,
@@ -101,7 +111,7 @@ class Workers:
             request.method,
             assignment.url,
             request.target if wrapped else sign_target(request.target, assignment.auth),
-            worker_fields(request.fields, self._held_back, envelope=wrapped),
+            worker_fields(request.fields, self._forwarded, envelope=wrapped),
             wrap(request.payload, assignment.auth) if wrapped else None,
         )
         if assignment.url.startswith("https:"):

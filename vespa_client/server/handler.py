@@ -18,7 +18,7 @@ from ..http1.heads import RequestHead, parse_request_head
 from ..http1.malformed import MessageError, RequestMalformed
 from ..journal.hints import Hints
 from ..journal.log import log
-from ..journal.record import Problem, Record
+from ..journal.record import Record
 from ..journal.totals import Totals
 from ..net.keepalives import keep_alive
 from ..net.lifeline import ClientGone, Lifeline
@@ -28,15 +28,14 @@ from ..payload.worker_request import WorkerRequest
 from ..routing.served_endpoint import ServedEndpoint
 from ..settings.table import Settings
 from .access import Access
-from .answer_writer import AnswerWriter, reason_of
+from .answer_writer import AnswerWriter
 from .connections import Admission, Connections
 from .hangup import HangupWatcher, Watch
 from .heartbeats import Heartbeats
-from .local.answer import LocalAnswer
 from .local.answers import LocalAnswers
 from .local.models import KnownModels
 from .pages.own_pages import OwnPages
-from .relay import relay
+from .relay import noted, relay
 from .request_body import read_client_body
 from .request_head import METHODS, check_head, is_own_page, trace_id
 from .translation.translated_relay import relay_translated
@@ -94,6 +93,7 @@ class ProxyHandler(BaseHTTPRequestHandler):
         self._watch: Watch | None = None
         self._lifeline: Lifeline | None = None
         self._is_busy = False
+        self._is_cut = False
         self._lingers = False
         self._breaks_off = False
         self._local_address = ""
@@ -102,7 +102,7 @@ class ProxyHandler(BaseHTTPRequestHandler):
     def handle_one_request(self) -> None:
         """Read one request and answer it; ``close_connection`` says whether it was the last one."""
         self.close_connection = True
-        with contextlib.suppress(ClientGone, OSError):
+        try:
             if self._admission is Admission.TURNED_AWAY:
                 self._turn_away()
             elif self._admission is Admission.SERVED and not self._service.stopping:
@@ -110,6 +110,9 @@ class ProxyHandler(BaseHTTPRequestHandler):
                     self._begin()
                 self._serve_one()
                 self.close_connection = self.close_connection or self._service.stopping
+        except (ClientGone, OSError):
+            # What else it has sent is nobody's wish any more.
+            self.close_connection = True
 
     def finish(self) -> None:
         """End the connection."""
@@ -132,6 +135,7 @@ class ProxyHandler(BaseHTTPRequestHandler):
 
     def cut(self) -> None:
         """See :class:`.connections.Connection`."""
+        self._is_cut = True
         lifeline = self._lifeline
         if lifeline is not None:
             lifeline.cut()
@@ -165,7 +169,7 @@ class ProxyHandler(BaseHTTPRequestHandler):
             self._timed.limit_writes(_LINGER_SECONDS)
             self._local_address = self._socket.getsockname()[0]
             self._reader.limit(_LINGER_SECONDS)
-            block = self._reader.read_head(_LINGER_SECONDS)
+            block = self._reader.read_head(_LINGER_SECONDS, forgives_lf=True)
             if block is None:
                 return
             head = parse_request_head(block)
@@ -184,7 +188,7 @@ class ProxyHandler(BaseHTTPRequestHandler):
         block: bytes | None = None
         try:
             self._reader.limit(self._settings.client_idle_timeout)
-            block = self._reader.read_head(self._settings.head_timeout)
+            block = self._reader.read_head(self._settings.head_timeout, forgives_lf=True)
             if block is None:
                 return
             self._is_busy = True
@@ -274,7 +278,7 @@ class ProxyHandler(BaseHTTPRequestHandler):
                 record.ask_for_model(request.model)
                 local = self._service.translator.immediate(request)
             if local is not None:
-                self._give(local, writer, record)
+                local.give(writer, record)
             else:
                 self._carry_out(request, writer, record)
         except ClientGone:
@@ -305,8 +309,7 @@ class ProxyHandler(BaseHTTPRequestHandler):
         self.close_connection = writer.closes = True
 
     def _fail(self, problem: VespaError, writer: AnswerWriter, record: Record, *, body_is_read: bool) -> None:
-        problem.request_id = record.request_id
-        told = Problem(problem.code, problem.message, problem.advice)
+        told = noted(problem, record)
         if writer.started:
             self._breaks_off = True
             record.break_off(told)
@@ -325,16 +328,20 @@ class ProxyHandler(BaseHTTPRequestHandler):
         service = self._service
         self._timed.limit_writes(self._settings.idle_timeout)
         self._lifeline = lifeline = Lifeline()
+        if self._is_cut:  # by a thread that found no lifeline yet
+            lifeline.cut()
         try:
             service.pages.running[record.number] = lifeline
             self._watch.begin(lifeline, writer.probe)
             passage = service.translator.passage(request, writer)
-            with service.heartbeats.beating(writer) if passage.streams else contextlib.nullcontext():
-                came = passage.ask(lambda asked: service.endpoint.answer(asked, record, lifeline))
+            beats = service.heartbeats.are_for(writer, streams=passage.streams)
+            with service.heartbeats.beating(writer) if beats else contextlib.nullcontext():
+                # The answer may have to follow a head that promises plain events.
+                came = passage.ask(lambda asked: service.endpoint.answer(asked.uncoded() if beats else asked, record, lifeline))
             if passage.translation is None:
-                first = relay(came, writer, record, lifeline)
+                first = relay(came, request, writer, record, lifeline)
             else:
-                first = relay_translated(came, passage.translation, request.path, writer, record, lifeline, service.heartbeats)
+                first = relay_translated(came, passage.translation, request, writer, record, lifeline, service.heartbeats)
             if came.answer.status_code == 200:
                 service.models.see_answer(request, first)
         except ClientGone:
@@ -367,16 +374,6 @@ class ProxyHandler(BaseHTTPRequestHandler):
         finally:
             self._watch.end()
             self._lifeline = None
-
-    def _give(self, local: LocalAnswer, writer: AnswerWriter, record: Record) -> None:
-        """Answer without a worker."""
-        record.answer_locally(local.status, local.kind)
-        length = len(local.body)
-        writer.begin(
-            local.status, reason_of(local.status), local.fields, length, local.body if writer.method != "HEAD" else b""
-        )
-        record.answer_bytes += length
-        writer.end()
 
     def _linger(self) -> None:
         """Read what the client still sends: closing on unread bytes resets the connection, and the answer with it."""
