@@ -380,6 +380,7 @@ class TestWhatIsGiven:
             "forward_header": ("X-Api-Key",),
             "allow_host": ("host.docker.internal",),
             "cors_origin": ("https://app.example",),
+            "log_format": "json",
             str | None: "something",
             int: 12345,
             float: 12.5,

@@ -47,15 +47,18 @@ class VastClient:
         self._set_up(resolve(given))
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> Self:
-        """A client with exactly these settings; nothing is taken from the environment."""
+    def from_settings(cls, settings: Settings, totals: Totals | None = None) -> Self:
+        """A client with exactly these settings; nothing is taken from the environment.
+
+        ``totals`` is where its exchanges are noted, for whoever reads them beside it.
+        """
         client = cls.__new__(cls)
-        client._set_up(settings)
+        client._set_up(settings, totals)
         return client
 
-    def _set_up(self, settings: Settings) -> None:
+    def _set_up(self, settings: Settings, totals: Totals | None = None) -> None:
         self._settings = settings
-        self._totals = Totals()
+        self._totals = totals or Totals()
         self._lock = threading.Lock()  # guards the fields below, and that start and stop come one after the other
         self._server: ProxyServer | None = None
         self._resources = contextlib.ExitStack()

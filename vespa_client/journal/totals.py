@@ -82,9 +82,13 @@ class Totals:
         record.is_page = True
         return record
 
+    def request_id_of(self, number: int) -> str:
+        """The id of the exchange of that number."""
+        return f"{self._run}-{number}"
+
     def new_request_id(self) -> str:
         """An id for what can't be understood as a request."""
-        return f"{self._run}-{next(self._numbers)}"
+        return self.request_id_of(next(self._numbers))
 
     def finish(self, record: Record) -> None:
         """The exchange is over. Listeners are told, and whoever reads changes."""
