@@ -26,8 +26,8 @@ from vespa_client.outbound import HOOKS
 MAY_IMPORT = {
     "__main__": "command",
     "command": "client assembly account settings journal errors version",
-    "__init__": "async_client client account errors version",
-    "async_client": "client net settings",
+    "__init__": "async_client client server account journal errors version",
+    "async_client": "client server net settings journal",
     "client": "assembly server net settings journal",
     "assembly": "server routing account outbound net settings journal errors",
     "server": "routing outbound dialects payload net settings http1 journal errors version",
