@@ -38,8 +38,8 @@ def serving(sandbox: Sandbox, *flags: str) -> Process:
     return Process(command(sandbox, *known, *flags))
 
 
-def ask(url: str) -> requests.Response:
-    return requests.post(f"{url}/v1/completions", json={"prompt": "Hi", "model": "my-model"}, timeout=LONG)
+def ask(url: str, session: requests.Session | None = None) -> requests.Response:
+    return (session or requests).post(f"{url}/v1/completions", json={"prompt": "Hi", "model": "my-model"}, timeout=LONG)
 
 
 def ended(it: Process) -> str:
@@ -49,10 +49,11 @@ def ended(it: Process) -> str:
 
 def test_json_is_one_object_a_line_with_all_that_is_known(account: Sandbox) -> None:
     account.autoscaler.cold(polls=1)
-    with serving(account, "--log-format", "json") as it:
+    # By one connection, whose requests end one after the other.
+    with serving(account, "--log-format", "json") as it, requests.Session() as session:
         url = it.listening()
-        first = ask(url)
-        requests.post(f"{url}/v1/x", data="no json", timeout=LONG)
+        first = ask(url, session)
+        session.post(f"{url}/v1/x", data="no json", timeout=LONG)
         lines: list[dict[str, Any]] = [json.loads(line) for line in ended(it).splitlines() if line.startswith("{")]
     assert all({"time", "level", "message"} <= line.keys() for line in lines)
     assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line["time"]) for line in lines)

@@ -10,8 +10,8 @@ import requests
 
 from vespa_client import VastClient
 
-from ...support.waiting import LONG, wait_until
-from .test_status import StartProxy, status
+from ...support.waiting import LONG
+from .test_status import StartProxy, settled
 
 QUESTION = [{"role": "user", "content": "Hi"}]
 TRANSLATED: dict[str, dict[str, Any]] = {
@@ -41,7 +41,7 @@ def test_a_translated_answer_has_its_tokens_its_model_and_its_id(proxy: VastClie
     assert exchange["tokens_from"] == "usage"
     assert (exchange["tokens_in"], exchange["tokens_out"]) == tokens_told(path, answer.text, streams)
     assert (exchange["events"] > 2) == streams
-    totals = status(proxy)["totals"]
+    totals = settled(proxy)["totals"]
     assert (totals["tokens_in"], totals["tokens_out"]) == (exchange["tokens_in"], exchange["tokens_out"])
 
 
@@ -81,7 +81,6 @@ def test_a_model_s_name_that_is_half_a_character_breaks_no_page(proxy: VastClien
 
 
 def the_one(proxy: VastClient) -> dict[str, Any]:
-    wait_until(lambda: bool(status(proxy)["recent"]))
-    [exchange] = status(proxy)["recent"]
+    [exchange] = settled(proxy)["recent"]
     assert isinstance(exchange, dict)
     return exchange
