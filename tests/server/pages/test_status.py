@@ -45,11 +45,6 @@ def ask(client: VastClient, path: str = "/v1/completions", **body: Any) -> reque
     return given
 
 
-def settled(client: VastClient) -> None:
-    """A client can have its whole answer before the thread that wrote it has noted that."""
-    wait_until(lambda: not client.status().in_progress)
-
-
 def shape(value: Any) -> Any:
     """The names and the types; what may be null, a number or text is not told apart by one example."""
     if isinstance(value, dict):
