@@ -19,7 +19,7 @@ from ..http1.heads import RequestHead, host_of, request_hosts
 from ..http1.malformed import MessageError
 from ..net.addresses import is_loopback
 
-__all__ = ["Access"]
+__all__ = ["Access", "check_same_origin"]
 
 # Pages that come out of an app on this machine: Electron, Tauri, editors, phones' web views, local files.
 _APP_SCHEMES = ("app", "tauri", "vscode-webview", "vscode-file", "capacitor", "file")
@@ -142,6 +142,21 @@ class Access:
             if scheme.lower() != "bearer":
                 return False
         return hmac.compare_digest(value.strip(" \t").encode("latin-1"), self._key.encode())
+
+
+def check_same_origin(head: RequestHead) -> None:
+    """Let in the proxy's own page, and programs that are no browser: for what changes something in the proxy.
+
+    A page on another port of this machine may ask the endpoint, and may not do this. Raises :class:`ForbiddenOrigin`.
+    """
+    own = {f"{scheme}://{host.lower()}" for host in request_hosts(head) for scheme in ("http", "https")}
+    sites = [value.lower() for value in values_of(head.fields, "sec-fetch-site")]
+    if any(site != "same-origin" for site in sites) or any(
+        origin.lower() not in own for origin in values_of(head.fields, "origin")
+    ):
+        raise ForbiddenOrigin(
+            "Only the proxy's own page may do this.", hint="Do it on its page, or with a program such as curl."
+        )
 
 
 @lru_cache(maxsize=1024)

@@ -13,7 +13,11 @@ Not attempted: HTTP/2, TLS towards the client, upgrades.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from ..account.fleet import FleetView
 from ..journal.totals import Totals
+from ..net.lifeline import Lifeline
 from ..routing.served_endpoint import ServedEndpoint
 from ..settings.table import Settings
 from .access import Access
@@ -35,9 +39,15 @@ class ProxyServer:
     """One proxy's side towards its clients."""
 
     def __init__(
-        self, settings: Settings, endpoint: ServedEndpoint, proxy_key: str | None = None, totals: Totals | None = None
+        self,
+        settings: Settings,
+        endpoint: ServedEndpoint,
+        proxy_key: str | None = None,
+        totals: Totals | None = None,
+        fleet: Callable[[Lifeline], FleetView] = lambda lifeline: FleetView(available=False),
     ) -> None:
-        """Listen at once. With ``proxy_key``, clients have to know it. ``totals`` has what is known of exchanges so far.
+        """Listen at once. With ``proxy_key``, clients have to know it. ``totals`` has what is known of exchanges so far, and
+        ``fleet`` tells of the endpoint's workers as Vast.ai sees them.
 
         Raises :class:`PortTaken`, :class:`ConfigurationError`.
         """
@@ -52,7 +62,7 @@ class ProxyServer:
         self._heartbeats = Heartbeats(settings.heartbeat)
         self._connections = Connections(settings.max_connections)
         totals = totals or Totals()
-        self.pages = OwnPages(settings, totals, endpoint.view, self._connections, needs_key=proxy_key is not None)
+        self.pages = OwnPages(settings, totals, endpoint.view, self._connections, needs_key=proxy_key is not None, fleet=fleet)
         self._service = Service(
             settings, access, endpoint, self._watcher, self._heartbeats, self._connections, totals, self.pages
         )

@@ -5,22 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from ...account.fleet import FleetView
 from ...errors import MethodNotAllowed, NotFound
 from ...http1.heads import RequestHead
 from ...journal.totals import Totals
 from ...net.lifeline import Lifeline
 from ...routing.endpoint_view import EndpointView
 from ...settings.table import Settings
+from ..access import check_same_origin
 from ..answer_writer import AnswerWriter, reason_of
 from ..connections import Connections
 from ..request_head import OWN_PAGES
 from .answer import PageAnswer
+from .assets import PAGE, asset, asset_names
+from .cancellation import Cancellations
 from .events import Follower
-from .status import Status, as_json, proxy_of, settings_shown, status_of
+from .status import Overview, Proxy, Status, as_json, overview_of, proxy_of, settings_shown, status_of
 
 __all__ = ["OwnPages"]
 
-_METHODS = ("GET", "HEAD")
+_TO_READ = ("GET", "HEAD")
+_TO_DO = ("POST",)
+_CANCEL = "cancel/"
 
 
 class OwnPages:
@@ -34,25 +40,47 @@ class OwnPages:
         connections: Connections,
         *,
         needs_key: bool,
+        fleet: Callable[[Lifeline], FleetView],
     ) -> None:
-        """``endpoint`` tells what is known of the endpoint, and asks nobody for it."""
+        """``endpoint`` tells what is known of the endpoint, and asks nobody for it. ``fleet`` may ask Vast.ai, now and then."""
         self._settings = settings
         self._shown: dict[str, Any] = settings_shown(settings)
         self._totals = totals
         self._endpoint = endpoint
         self._connections = connections
         self._needs_key = needs_key
+        self._fleet = fleet
+        self.cancellations = Cancellations()
+        """Where exchanges are entered that may be cancelled."""
         self.port = settings.port
         """The port that the proxy listens on."""
         self.stopping = False
         """Whether the proxy ends, and the events with it."""
-        self._pages: dict[str, Callable[[], PageAnswer]] = {
-            "status": lambda: PageAnswer(as_json(self.status())),
+        self._pages: dict[str, Callable[[Lifeline], PageAnswer]] = {
+            "": lambda lifeline: asset(PAGE),
+            "status": lambda lifeline: PageAnswer(as_json(self.status())),
+            "fleet": lambda lifeline: PageAnswer(as_json(self._fleet(lifeline))),
         }
+
+    @staticmethod
+    def is_open(head: RequestHead) -> bool:
+        """Whether what is asked for has no secret in it, so that it is shown without the proxy's key: the page's own files.
+
+        A browser goes to a page without a key; what the page then asks for has it.
+        """
+        name = _name(head)
+        return head.method in _TO_READ and (not name or name in asset_names())
 
     def status(self) -> Status:
         """All there is to see, now."""
-        proxy = proxy_of(
+        return status_of(self._totals, self._endpoint(), self._proxy(), self._shown)
+
+    def overview(self) -> Overview:
+        """All of it that changes when an exchange ends, but for the exchanges."""
+        return overview_of(self._totals, self._endpoint(), self._proxy())
+
+    def _proxy(self) -> Proxy:
+        return proxy_of(
             self._settings,
             self._totals,
             port=self.port,
@@ -60,27 +88,57 @@ class OwnPages:
             connections=self._connections.count,
             stopping=self.stopping,
         )
-        return status_of(self._totals, self._endpoint(), proxy, self._shown)
 
     def serve(self, head: RequestHead, writer: AnswerWriter, lifeline: Lifeline) -> int:
         """Answer a request for one of the pages. Returns the answer's status.
 
         Raises :class:`NotFound` where there is no such page, :class:`MethodNotAllowed`, and :class:`ClientGone`.
         """
-        path = head.target.partition("?")[0]
-        name = path[len(OWN_PAGES) :]
-        if name != "events" and name not in self._pages:
+        name = _name(head)
+        allowed = self._allowed(name)
+        if not allowed:
             raise NotFound(
-                f"The proxy has no page {path}.",
+                f"The proxy has no page {head.target.partition('?')[0]}.",
                 hint=f"Paths below {OWN_PAGES} are the proxy's own and never reach your endpoint.",
             )
-        if head.method not in _METHODS:
-            raise MethodNotAllowed(f"{path} is there to be read.", allow=_METHODS)
+        if head.method not in allowed:
+            purpose = "be read" if allowed == _TO_READ else "do something"
+            raise MethodNotAllowed(f"{OWN_PAGES}{name} is there to {purpose}.", allow=allowed)
         if name == "events":
-            Follower(self._totals, self.status, self._endpoint, lambda: self.stopping).serve(writer, lifeline)
+            Follower(self._totals, self.status, self.overview, self._endpoint, lambda: self.stopping).serve(writer, lifeline)
             return 200
-        answer = self._pages[name]()
+        answer = self._answer(name, head, lifeline)
         body = b"" if head.method == "HEAD" else answer.body
         writer.begin(answer.status, reason_of(answer.status), answer.all_fields(), len(answer.body), body)
         writer.end()
         return answer.status
+
+    def _allowed(self, name: str) -> tuple[str, ...]:
+        """The methods of that page; none where there is no such page."""
+        if name.startswith(_CANCEL):
+            return _TO_DO
+        is_page = name in self._pages or name == "events" or name in asset_names()
+        return _TO_READ if is_page else ()
+
+    def _answer(self, name: str, head: RequestHead, lifeline: Lifeline) -> PageAnswer:
+        if not head.target.startswith(OWN_PAGES):
+            # The page's own addresses are relative ones.
+            return PageAnswer(b"", "text/plain", 308, fields=[("Location", OWN_PAGES)])
+        if name.startswith(_CANCEL):
+            check_same_origin(head)
+            return self._cancel(name[len(_CANCEL) :])
+        page = self._pages.get(name)
+        return page(lifeline) if page else asset(name)
+
+    def _cancel(self, request_id: str) -> PageAnswer:
+        if not self.cancellations.cancel(request_id):
+            raise NotFound(
+                "No request of that id is with the autoscaler or a worker.",
+                hint="It may be over by now; /_vespa/status has those in progress.",
+            )
+        return PageAnswer(as_json({"id": request_id, "cancelled": True}))
+
+
+def _name(head: RequestHead) -> str:
+    """The page's name: the path below :data:`OWN_PAGES`."""
+    return head.target.partition("?")[0][len(OWN_PAGES) :]

@@ -1,0 +1,85 @@
+// The endpoint's workers and its log, as Vast.ai sees them: asked for while somebody looks at the page, and never else.
+import { byId, keyed, make, setAttribute, setText } from "./dom.js";
+import { ago, count, plural } from "./format.js";
+import { ask } from "./key.js";
+
+const EVERY = 10_000;
+const READY = new Set(["ready", "idle"]);
+const OVER = new Set(["error", "destroying"]);
+
+export function makeFleet() {
+  let view = null;
+  let asking = false;
+  let askedAt = -EVERY;
+
+  const look = async () => {
+    if (asking || document.hidden || performance.now() - askedAt < EVERY) return;
+    asking = true;
+    askedAt = performance.now();
+    try {
+      const answer = await ask("fleet");
+      if (answer.ok) view = await answer.json();
+    } catch {
+      // The connection's own state says that the proxy is gone.
+    }
+    asking = false;
+  };
+
+  return {
+    look,
+    draw(model) {
+      if (!view) return;
+      setText(byId("fleet-said"), said(view, model.now));
+      setAttribute(byId("fleet-said"), "data-tone", view.trouble ? "warn" : null);
+      drawStates(view.workers);
+      drawLog(view.log);
+    },
+  };
+}
+
+function said(view, now) {
+  if (!view.available) return "Vast.ai tells this with an account key alone: start the proxy with --account-key.";
+  if (view.trouble) return view.asked_at ? `${view.trouble} What is below is from ${ago(now - view.asked_at)}.` : view.trouble;
+  if (view.asked_at === null) return "Asking…";
+  return `${plural(view.workers.length, "worker")}, asked ${ago(now - view.asked_at)}.`;
+}
+
+function drawStates(workers) {
+  const states = new Map();
+  for (const { state, billed } of workers) states.set(state, { state, billed, number: (states.get(state)?.number ?? 0) + 1 });
+  keyed(byId("fleet-states"), [...states.values()], ({ state }) => state, makeState, (item, { number, billed }) => {
+    setText(item.firstElementChild, String(number));
+    setText(item.lastElementChild, billed ? `billed: ${billed}` : "what is billed isn't known");
+  });
+  byId("fleet-table").hidden = !workers.length;
+  keyed(byId("fleet"), workers, ({ id }) => id, makeWorker, (row, worker) => {
+    const [, state, requests, pace] = row.children;
+    setText(state, worker.state);
+    setAttribute(state, "data-tone", tone(worker.state));
+    setText(requests, count(worker.requests));
+    setText(pace, worker.performance === null ? "–" : count(Math.round(worker.performance)));
+  });
+}
+
+function makeState({ state }) {
+  return make("li", {}, make("b", { class: "num" }), " ", make("span", { "data-tone": tone(state) }, state), " ", make("span", { class: "muted" }));
+}
+
+function makeWorker({ id, gpu }) {
+  const name = make("th", { scope: "row" }, make("code", {}, id), ...(gpu ? [make("small", { class: "muted" }, ` ${gpu}`)] : []));
+  return make("tr", {}, name, make("td"), make("td", { class: "right num" }), make("td", { class: "right num" }));
+}
+
+function tone(state) {
+  return READY.has(state) ? "good" : OVER.has(state) ? "bad" : null;
+}
+
+function drawLog(lines) {
+  const log = byId("fleet-log");
+  const text = lines.join("\n") || "Nothing yet.";
+  if (log.textContent === text) return;
+  // Whoever reads further up isn't taken to the end.
+  const follows = log.scrollHeight - log.scrollTop - log.clientHeight < 20;
+  log.textContent = text;
+  if (follows) log.scrollTop = log.scrollHeight;
+}
