@@ -168,8 +168,9 @@ def test_the_tables_are_those_of_the_code() -> None:
 
 def test_flags_in_the_text_are_flags_of_the_command() -> None:
     known = {option for action in build_parser()._actions for option in action.option_strings}
-    of_docker = {"--add-host"}
-    assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", TEXT)) <= known | of_docker
+    of_docker = {"--add-host", "--interval"}
+    of_curl = {"--silent", "--show-error", "--fail", "--retry", "--retry-delay", "--retry-all-errors"}
+    assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", TEXT)) <= known | of_docker | of_curl
 
 
 def test_names_in_the_text_are_names_of_the_package() -> None:

@@ -2,8 +2,8 @@
 
 Open :mod:`.record` first: one an exchange, and the only source of all that is told of it.
 
-- sums: :mod:`.totals`, made of :mod:`.tallies` (by worker, by error), :mod:`.series` (the last 15 minutes) and
-  :mod:`.histogram`; :mod:`.route_class` keeps their labels few
+- what passes: :mod:`.answer_meter` counts an answer's bytes and events, :mod:`.tokens` finds its tokens
+- sums: :mod:`.totals`, made of those of :mod:`.sums`, a folder; :mod:`.route_class` keeps their labels few
 - what readers are given: :mod:`.snapshot`, and :mod:`.changes` as they happen
 - the log: :mod:`.log` is the logger and its lines, :mod:`.redaction` blots secrets out, :mod:`.printable` makes text from
   elsewhere safe to show

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from .histogram import Histogram
+from .changes import Readers
 from .route_class import route_class
+from .sums.histogram import Histogram
 
 __all__ = ["PHASES", "RETRY_KINDS", "Problem", "Record", "Retry"]
 
@@ -20,6 +19,7 @@ the pause after a worker that failed; ``connecting`` to the worker; ``first_byte
 nothing; ``streaming``: its answer is passed on.
 """
 
+_NO_SECONDS = dict.fromkeys(PHASES, 0.0)
 _OUTCOMES = {
     "whole": "answered",
     "local": "answered by the proxy itself",
@@ -53,58 +53,68 @@ class Problem(NamedTuple):
     hint: str
 
 
-def _nobody(record: Record) -> None:
-    """Nobody wants to know."""
-
-
-@dataclass(slots=True, eq=False)
 class Record:
     """One request's story. Times are seconds of :func:`time.monotonic`; ``path`` is without the query, which can hold keys.
 
     The exchange's own thread writes it. Any other may read it: what belongs together is written in one step.
     """
 
-    number: int
-    method: str
-    path: str
-    started: float = field(default_factory=time.monotonic)
-    started_at: float = field(default_factory=time.time)
-    """The time of day, as seconds since 1970."""
-    request_id: str = ""
-    on_change: Callable[[Record], None] = _nobody
-    """Told when the phase changes, by the exchange's own thread, which waits for it."""
-    trace_id: str = ""
+    # Most requests never come to most of these: as the class's own they cost nothing.
+    is_page = False
+    """Whether it is a visit to one of the proxy's own pages, and no exchange."""
+    trace_id = ""
     """That of the client's ``traceparent``, as 32 hexadecimal digits."""
-    model: str = ""
-    request_bytes: int = 0
-    now: tuple[str, float] = ("reading", 0.0)
-    """The phase, or ``done``, and when it began."""
-    seconds: dict[str, float] = field(default_factory=lambda: dict.fromkeys(PHASES, 0.0))
-    """How long each phase took so far, without the one that goes on."""
-    routes: int = 0
-    waits: int = 0
-    waiting_for: str = ""
+    model = ""
+    request_bytes = 0
+    routes = 0
+    waits = 0
+    waiting_for = ""
     """What the autoscaler said of the endpoint's workers when it last had none."""
-    retries: list[Retry] = field(default_factory=list)
+    retries: tuple[Retry, ...] = ()
     worker: str | None = None
     status: int | None = None
     first_byte: float | None = None
-    answer_bytes: int = 0
-    events: int = 0
+    answer_bytes = 0
+    events = 0
     gaps: Histogram | None = None
     """The seconds between two pieces of an event stream."""
+    longest_gap = 0.0
     tokens_in: int | None = None
     tokens_out: int | None = None
-    tokens_from: str = ""
+    tokens_from = ""
     """Where the numbers of tokens came from: ``usage``, ``timings``, ``metrics``, or ``events``, which are counted."""
-    outcome: str = "whole"
+    outcome = "whole"
     """``whole``, ``local`` (the proxy's own answer, and no error), ``refused`` (an error of the proxy's own), ``broken`` (cut
     by the worker), ``left`` (by the client), ``cancelled`` (by a person, on the status page)."""
-    detail: str = ""
+    detail = ""
     problem: Problem | None = None
 
-    def __post_init__(self) -> None:
+    def __init__(
+        self,
+        number: int,
+        method: str,
+        path: str,
+        *,
+        request_id: str = "",
+        started: float | None = None,
+        started_at: float | None = None,
+        readers: Readers[Record] | None = None,
+    ) -> None:
+        """It begins now, unless it ``started`` before; ``started_at`` is that as a time of day, in seconds since 1970.
+
+        ``readers`` are those who want to know when its phase changes.
+        """
+        self.number = number
+        self.method = method
+        self.path = path
+        self.request_id = request_id
+        self.started = time.monotonic() if started is None else started
+        self.started_at = time.time() if started_at is None else started_at
+        self._readers = readers or _NO_READERS
         self.now = ("reading", self.started)
+        """The phase, or ``done``, and when it began."""
+        self.seconds = _NO_SECONDS.copy()
+        """How long each phase took so far, without the one that goes on."""
 
     @property
     def name(self) -> str:
@@ -162,7 +172,8 @@ class Record:
         before, since = self.now
         self.seconds[before] += now - since
         self.now = (phase, now)
-        self.on_change(self)
+        for reader in self._readers.all:
+            reader.note(self)
 
     def ask_for_worker(self) -> None:
         """The autoscaler is asked for a worker."""
@@ -178,11 +189,7 @@ class Record:
 
     def retry(self, worker: str, kind: str, reason: str) -> None:
         """The worker can't have run it, and another is asked for."""
-        self.retries.append(Retry(worker, kind, reason))
-
-    def connected(self) -> None:
-        """There is a connection to the worker: what is waited for from here on is its answer."""
-        self.enter("first_byte")
+        self.retries = (*self.retries, Retry(worker, kind, reason))
 
     def take_tokens(self, tokens_in: int | None, tokens_out: int | None, source: str) -> None:
         """How many tokens went in and out; None where that isn't known. ``source`` is what :attr:`tokens_from` has."""
@@ -191,8 +198,8 @@ class Record:
     def begin(self, status: int) -> None:
         """The answer's head goes out."""
         self.status = status
-        self.first_byte = time.monotonic() - self.started
         self.enter("streaming")
+        self.first_byte = self.now[1] - self.started
 
     def answer_locally(self, status: int) -> None:
         """The answer is the proxy's own, is no error, and begins with ``status``."""
@@ -226,3 +233,6 @@ class Record:
         if self.outcome not in ("whole", "local"):
             parts.append(f"{self.outcome}: {self.detail}" if self.detail else self.outcome)
         return ", ".join(parts)
+
+
+_NO_READERS: Readers[Record] = Readers()

@@ -9,8 +9,8 @@ import time
 from dataclasses import dataclass
 
 from .record import Record
-from .series import SLOT_SECONDS, Slot
-from .tallies import ErrorTally, WorkerTally
+from .sums.series import SLOT_SECONDS, Slot
+from .sums.tallies import ErrorTally, WorkerTally
 from .totals import Totals
 
 __all__ = [
@@ -129,7 +129,7 @@ class Exchange:
             tokens_per_second=_rounded_or_none(record.tokens_per_second),
             events=record.events,
             between_events_mean=_rounded_or_none(gaps.mean if gaps else None),
-            between_events_max=_rounded_or_none(gaps.largest if gaps else None),
+            between_events_max=_rounded_or_none(record.longest_gap if gaps else None),
         )
 
 
@@ -223,10 +223,10 @@ class ErrorCount:
 
 
 def sums_of(totals: Totals) -> Sums:
-    """The sums, for whoever holds the totals' lock."""
+    """The sums, of totals that are settled."""
     by_outcome: dict[str, int] = {}
-    for labels, count in totals.requests.items():
-        by_outcome[labels.outcome] = by_outcome.get(labels.outcome, 0) + count
+    for (_, _, _, outcome), count in totals.requests.items():
+        by_outcome[outcome] = by_outcome.get(outcome, 0) + count
     return Sums(
         requests=sum(by_outcome.values()),
         failures=totals.failures,
@@ -240,12 +240,12 @@ def sums_of(totals: Totals) -> Sums:
 
 
 def series_of(totals: Totals, now: float) -> Series:
-    """The last 15 minutes before ``now``, for whoever holds the totals' lock."""
+    """The last 15 minutes before ``now``, of totals that are settled."""
     return Series(SLOT_SECONDS, [_slot(slot) for slot in totals.series.since(now)])
 
 
 def errors_of(totals: Totals) -> list[ErrorCount]:
-    """The errors, the last one first, for whoever holds the totals' lock."""
+    """The errors, the last one first, of totals that are settled."""
     return [ErrorCount.of(tally) for tally in reversed(totals.errors.all())]
 
 

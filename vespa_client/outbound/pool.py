@@ -35,16 +35,21 @@ class Pool(urllib3.HTTPConnectionPool):
         assert isinstance(headers, HeadersOfCall)
         assert isinstance(call, Call)
         scheme = _scheme_of(headers.request.url)
-        connection = self._idle_connection(call) or self._new_connection(scheme, call)
+        connection = self._idle_connection(call) or self._connected(scheme, call)
         try:
             if self.proxy is not None and scheme == "http":
                 headers.update(self.proxy_headers)
-            call.on_connection()
             connection.send_request(headers)
             return connection.read_answer(self._put_conn)
         except BaseException:
             connection.close()
             raise
+
+    def _connected(self, scheme: str, call: Call) -> Connection:
+        call.on_phase("connecting")
+        connection = self._new_connection(scheme, call)
+        call.on_phase("first_byte")
+        return connection
 
     def open_one(self, url: str, call: Call) -> None:
         """Have a connection ready for the next request to ``url``. Raises :class:`TransportError`."""

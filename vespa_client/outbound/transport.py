@@ -76,16 +76,16 @@ class Transport(HTTPAdapter):
         request: OutboundRequest,
         limits: TimeLimits,
         lifeline: Lifeline,
-        on_connection: Callable[[], None] = lambda: None,
+        on_phase: Callable[[str], None] = lambda phase: None,
     ) -> Answer:
         """Send the request and return its answer's head, the body still to come.
 
-        ``on_connection`` is called when there is a connection, and nothing has been sent on it yet.
+        ``on_phase`` is told ``connecting`` where a new connection is made for it, and ``first_byte`` when there is one.
 
         Raises :class:`TransportError`, and :class:`ClientGone` when the lifeline is cut.
         """
         self._idle.sweep()
-        call = Call(limits, lifeline, on_connection)
+        call = Call(limits, lifeline, on_phase)
         answer = self._carry_out(lambda call: self.send(request, stream=True, timeout=call), call)  # type: ignore[arg-type]
         assert isinstance(answer, Answer)
         return answer

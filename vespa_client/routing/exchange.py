@@ -108,9 +108,9 @@ class Exchange:
 
     def _try_it(self, assignment: Assignment) -> Answer | TransportError:
         log.debug("%s sent to %s", self._record.name, assignment.url)
-        self._record.enter("connecting")
+        self._record.enter("first_byte")
         try:
-            return self._workers.send(self._request, assignment, self._lifeline, self._record.connected)
+            return self._workers.send(self._request, assignment, self._lifeline, self._record.enter)
         except TransportError as problem:
             return problem
 

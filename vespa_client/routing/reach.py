@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import NamedTuple
 
@@ -21,11 +22,17 @@ class Reach:
 
     def __init__(self) -> None:
         self.now = Reached(None, time.time())
+        self._heard = -math.inf
 
     def succeeded(self) -> None:
         """It answered, or took a connection."""
+        self._heard = time.monotonic()
         if self.now.ok is not True:
             self.now = Reached(True, time.time())
+
+    def is_certain(self, seconds: float) -> bool:
+        """Whether it was heard of within so many seconds, and had no trouble since."""
+        return self.now.ok is True and time.monotonic() - self._heard < seconds
 
     def failed(self, trouble: str) -> None:
         """It did not."""

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import threading
+import time
+
+from ..errors import VespaError
 from ..journal.record import Record
 from ..net.lifeline import Lifeline
+from ..outbound.failures import TransportError
 from ..payload.worker_request import WorkerRequest
 from ..settings.table import Settings
 from .autoscaler import Autoscaler
@@ -12,6 +18,10 @@ from .exchange import Exchange, WorkerAnswer
 from .workers import Workers
 
 __all__ = ["ServedEndpoint"]
+
+# A word of the autoscaler's is taken to hold for so long.
+_CERTAIN_SECONDS = 30.0
+_LOOK_SECONDS = 2.0
 
 
 class ServedEndpoint:
@@ -22,6 +32,8 @@ class ServedEndpoint:
         self._workers = workers
         self._wait = settings.wait
         self._retries = settings.retries
+        self._looking = threading.Lock()  # guards that one thread looks, and the next
+        self._next_look = 0.0
 
     def view(self) -> EndpointView:
         """What is known of the endpoint now. Nobody is asked for it."""
@@ -36,6 +48,26 @@ class ServedEndpoint:
             autoscaler=AutoscalerView(autoscaler.url, reached.ok, reached.since, reached.trouble),
             dead_workers=sorted(self._workers.dead()),
         )
+
+    def look_again(self, lifeline: Lifeline) -> None:
+        """See whether the autoscaler can be reached, where it wasn't heard of lately, and for another key if that was refused.
+
+        It connects, and asks for no worker: a /route/ call may wake one that costs money. One thread looks at a time, and not
+        oftener than every few seconds; what it finds is in :meth:`view`. Raises :class:`ClientGone`.
+        """
+        if not self._looking.acquire(blocking=False):
+            return
+        try:
+            if time.monotonic() < self._next_look:
+                return
+            self._next_look = time.monotonic() + _LOOK_SECONDS
+            if not self._autoscaler.reach.is_certain(_CERTAIN_SECONDS):
+                with contextlib.suppress(TransportError):
+                    self._autoscaler.connect(lifeline)
+            with contextlib.suppress(VespaError):
+                self._autoscaler.key.try_again()
+        finally:
+            self._looking.release()
 
     def answer(self, request: WorkerRequest, record: Record, lifeline: Lifeline) -> WorkerAnswer:
         """A worker's answer to the request, its body still to come.

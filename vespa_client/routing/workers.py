@@ -84,11 +84,11 @@ class Workers:
         request: WorkerRequest,
         assignment: Assignment,
         lifeline: Lifeline,
-        on_connection: Callable[[], None] = lambda: None,
+        on_phase: Callable[[str], None] = lambda phase: None,
     ) -> Answer:
         """Send the client's request under the assignment, and return the answer's head, its body still to come.
 
-        ``on_connection`` is called when there is a connection to the worker, and nothing has been sent on it yet.
+        ``on_phase`` is told ``connecting`` where a new connection is made for it, and ``first_byte`` when there is one.
         Raises :class:`TransportError`, and :class:`ClientGone`.
         """
         wrapped = request.method in BODY_METHODS
@@ -104,7 +104,7 @@ class Workers:
         elif not leads_to_loopback(assignment.url):
             self._say_in_clear(assignment.url.partition("://")[2])
         try:
-            return self._transport.send_once(outbound, self._limits, lifeline, on_connection)
+            return self._transport.send_once(outbound, self._limits, lifeline, on_phase)
         except CertificateRefused as refused:
             # Vast.ai may have changed its root. The next try is the exchange's to make, with an assignment of its own.
             self._trust.renew(lifeline)

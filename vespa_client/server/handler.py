@@ -181,8 +181,7 @@ class ProxyHandler(BaseHTTPRequestHandler):
             return
         totals = self._service.totals
         path = head.target.partition("?")[0]
-        is_page = is_own_page(path)
-        record = totals.begin_page(head.method, path) if is_page else totals.begin(head.method, path)
+        record = totals.begin_page(head.method, path) if is_own_page(path) else totals.begin(head.method, path)
         record.trace_id = trace_id(head.fields)
         self.close_connection = not keeps_alive(head.minor, head.fields) or self._service.stopping
         writer = AnswerWriter(self._timed, head.method, head.minor, closes=self.close_connection)
@@ -191,18 +190,17 @@ class ProxyHandler(BaseHTTPRequestHandler):
             self._answer(head, framing, writer, record)
         finally:
             self._is_busy = False
-            self._tell(record, is_page=is_page)
+            self._tell(record)
         self.close_connection = self.close_connection or writer.must_close
         self._lingers = self.close_connection and not writer.resets
 
-    def _tell(self, record: Record, *, is_page: bool) -> None:
+    def _tell(self, record: Record) -> None:
         """The exchange is over. A visit to a page of ours is none, and is told only where it failed."""
-        if is_page:
-            record.enter("done")
-            level = logging.DEBUG if record.problem is None else logging.INFO
-        else:
+        level = logging.INFO
+        if not record.is_page:
             self._service.totals.finish(record)
-            level = logging.INFO
+        elif record.problem is None:
+            level = logging.DEBUG
         if log.isEnabledFor(level):
             log.log(level, record.line(), extra={"exchange": record})
 
@@ -235,7 +233,7 @@ class ProxyHandler(BaseHTTPRequestHandler):
             cost = check_head(head, framing, self._settings.max_body)
             if self._service.stopping:
                 raise ShuttingDown("The proxy is stopping.", retry_after=_RETRY_AFTER)
-            if is_own_page(head.target):
+            if record.is_page:
                 if not body_is_read:
                     self._close_after(writer)
                 self._show_page(head, writer, record)

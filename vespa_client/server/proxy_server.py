@@ -13,6 +13,7 @@ Not attempted: HTTP/2, TLS towards the client, upgrades.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 from ..account.fleet import FleetView
@@ -62,7 +63,7 @@ class ProxyServer:
         self._heartbeats = Heartbeats(settings.heartbeat)
         self._connections = Connections(settings.max_connections)
         totals = totals or Totals()
-        self.pages = OwnPages(settings, totals, endpoint.view, self._connections, needs_key=proxy_key is not None, fleet=fleet)
+        self.pages = OwnPages(settings, totals, endpoint, self._connections, needs_key=proxy_key is not None, fleet=fleet)
         self._service = Service(
             settings, access, endpoint, self._watcher, self._heartbeats, self._connections, totals, self.pages
         )
@@ -84,7 +85,8 @@ class ProxyServer:
 
     def stop(self, seconds: float = 0.0) -> int:
         """Accept no more, let what runs go on for ``seconds``, then cut it. Returns how many requests were cut."""
-        self._service.stopping = self.pages.stopping = True
+        self._service.stopping = True
+        self.pages.stopping_since = time.time()
         for listener in self._listeners:
             listener.stop()
         cut, ended = self._connections.end(seconds)

@@ -10,6 +10,7 @@ from ..http1.fields import field_value, values_of
 from ..http1.forwarding import answer_fields
 from ..http1.framing import length_of
 from ..http1.malformed import MessageError
+from ..journal.answer_meter import AnswerMeter, meter_for
 from ..journal.record import Problem, Record
 from ..net.lifeline import Lifeline
 from ..outbound.answer import Answer
@@ -58,9 +59,11 @@ def _pass_on(came: WorkerAnswer, writer: AnswerWriter, record: Record) -> None:
     else:
         if is_error and came.retried and not values_of(answer.fields, "x-should-retry"):
             fields.append(("x-should-retry", "false"))
+        meter = _meter(answer, record)
         writer.begin(answer.status_code, answer.reason, fields, _length(answer, writer.method), first)
-        record.answer_bytes += len(first)
-        _pass_body(pieces, writer, record)
+        if first:
+            meter.passed(first)
+        _pass_body(pieces, writer, meter)
     writer.end()
 
 
@@ -76,14 +79,21 @@ def _continue_stream(came: WorkerAnswer, writer: AnswerWriter, record: Record) -
             "The worker's answer is no event stream, and a heartbeat had begun one.",
             hint='Send the request without --heartbeat, or without "stream": true.',
         )
-    _pass_body(answer.iter_content(chunk_size=None), writer, record)
+    _pass_body(answer.iter_content(chunk_size=None), writer, _meter(answer, record))
     writer.end()
 
 
-def _pass_body(pieces: Iterator[bytes], writer: AnswerWriter, record: Record) -> None:
-    for piece in pieces:
-        writer.write(piece)
-        record.answer_bytes += len(piece)
+def _meter(answer: Answer, record: Record) -> AnswerMeter:
+    return meter_for(record, field_value(answer.fields, "content-type"), field_value(answer.fields, "content-encoding"))
+
+
+def _pass_body(pieces: Iterator[bytes], writer: AnswerWriter, meter: AnswerMeter) -> None:
+    try:
+        for piece in pieces:
+            writer.write(piece)
+            meter.passed(piece)
+    finally:
+        meter.end()
 
 
 def _length(answer: Answer, method: str) -> int | None:

@@ -73,6 +73,23 @@ def test_an_exchange_that_is_over(proxy: VastClient, sandbox: Sandbox) -> None:
     assert 0 < exchange["time_to_first_byte"] <= exchange["seconds"]
 
 
+def test_the_tokens_are_those_that_the_answer_tells_of(proxy: VastClient) -> None:
+    usage = ask(proxy).json()["usage"]
+    [exchange] = status(proxy)["recent"]
+    assert (exchange["tokens_in"], exchange["tokens_out"]) == (usage["prompt_tokens"], usage["completion_tokens"])
+    assert exchange["tokens_from"] == "usage" and exchange["tokens_per_second"] > 0
+    totals = status(proxy)["totals"]
+    assert (totals["tokens_in"], totals["tokens_out"]) == (usage["prompt_tokens"], usage["completion_tokens"])
+
+
+def test_a_stream_without_usage_is_counted_by_its_events(proxy: VastClient) -> None:
+    streamed = ask(proxy, stream=True)
+    [exchange] = status(proxy)["recent"]
+    assert exchange["events"] == streamed.content.count(b"\n\n") > 2
+    assert (exchange["tokens_in"], exchange["tokens_out"]) == (None, exchange["events"] - 1)
+    assert exchange["tokens_from"] == "events"
+
+
 def test_an_exchange_in_progress_and_its_phase(proxy: VastClient, worker: RawWorker) -> None:
     with connect(proxy.url) as client:
         peer = asked(client, worker, post(b'{"model": "m"}', "/v1/chat/completions"))

@@ -13,6 +13,7 @@ from typing import Any
 from ...errors import TooManyConnections
 from ...http1.fields import Fields
 from ...journal.changes import Changes
+from ...journal.record import Record
 from ...journal.snapshot import Exchange
 from ...journal.totals import Totals
 from ...net.lifeline import Lifeline
@@ -77,7 +78,7 @@ class Follower:
             self._follow(changes, status.endpoint, writer, lifeline)
         writer.end()
 
-    def _follow(self, changes: Changes, endpoint: EndpointView, writer: AnswerWriter, lifeline: Lifeline) -> None:
+    def _follow(self, changes: Changes[Record], endpoint: EndpointView, writer: AnswerWriter, lifeline: Lifeline) -> None:
         spoken = told = summed = time.monotonic()
         while not changes.overflowed and not self._is_stopping():
             lifeline.wait(_STEP)
@@ -112,11 +113,9 @@ class Follower:
 
     def _progress(self) -> list[bytes]:
         """How far the answers are that are being passed on."""
-        with self._totals.lock:
-            records = list(self._totals.in_progress.values())
         streaming = [
             {"number": record.number, "bytes_out": record.answer_bytes, "events": record.events}
-            for record in records
+            for record in self._totals.running()
             if record.now[0] == "streaming"
         ]
         return [self._event("progress", streaming)] if streaming else []

@@ -7,10 +7,11 @@ from typing import Any
 
 from ...account.fleet import FleetView
 from ...errors import MethodNotAllowed, NotFound
+from ...http1.fields import field_value
 from ...http1.heads import RequestHead
 from ...journal.totals import Totals
 from ...net.lifeline import Lifeline
-from ...routing.endpoint_view import EndpointView
+from ...routing.served_endpoint import ServedEndpoint
 from ...settings.table import Settings
 from ..access import check_same_origin
 from ..answer_writer import AnswerWriter, reason_of
@@ -20,6 +21,9 @@ from .answer import PageAnswer
 from .assets import PAGE, asset, asset_names
 from .cancellation import Cancellations
 from .events import Follower
+from .exposition import OPEN_METRICS, PROMETHEUS_TEXT, exposed, wants_open
+from .health import health_since, readiness_of
+from .metrics import families_of
 from .status import Overview, Proxy, Status, as_json, overview_of, proxy_of, settings_shown, status_of
 
 __all__ = ["OwnPages"]
@@ -36,13 +40,13 @@ class OwnPages:
         self,
         settings: Settings,
         totals: Totals,
-        endpoint: Callable[[], EndpointView],
+        endpoint: ServedEndpoint,
         connections: Connections,
         *,
         needs_key: bool,
         fleet: Callable[[Lifeline], FleetView],
     ) -> None:
-        """``endpoint`` tells what is known of the endpoint, and asks nobody for it. ``fleet`` may ask Vast.ai, now and then."""
+        """``needs_key`` says whether clients have to know the proxy's key. ``fleet`` may ask Vast.ai, now and then."""
         self._settings = settings
         self._shown: dict[str, Any] = settings_shown(settings)
         self._totals = totals
@@ -54,13 +58,20 @@ class OwnPages:
         """Where exchanges are entered that may be cancelled."""
         self.port = settings.port
         """The port that the proxy listens on."""
-        self.stopping = False
-        """Whether the proxy ends, and the events with it."""
-        self._pages: dict[str, Callable[[Lifeline], PageAnswer]] = {
-            "": lambda lifeline: asset(PAGE),
-            "status": lambda lifeline: PageAnswer(as_json(self.status())),
-            "fleet": lambda lifeline: PageAnswer(as_json(self._fleet(lifeline))),
+        self.stopping_since: float | None = None
+        """When the proxy began to end, and the events with it, in seconds since 1970."""
+        self._pages: dict[str, Callable[[RequestHead, Lifeline], PageAnswer]] = {
+            "": _page,
+            "status": lambda head, lifeline: PageAnswer(as_json(self.status())),
+            "fleet": lambda head, lifeline: PageAnswer(as_json(self._fleet(lifeline))),
+            "health": lambda head, lifeline: PageAnswer(as_json(health_since(self._totals.started_at))),
+            "ready": self._ready,
+            "metrics": self._metrics,
         }
+
+    def is_stopping(self) -> bool:
+        """Whether the proxy ends."""
+        return self.stopping_since is not None
 
     @staticmethod
     def is_open(head: RequestHead) -> bool:
@@ -73,11 +84,11 @@ class OwnPages:
 
     def status(self) -> Status:
         """All there is to see, now."""
-        return status_of(self._totals, self._endpoint(), self._proxy(), self._shown)
+        return status_of(self._totals, self._endpoint.view(), self._proxy(), self._shown)
 
     def overview(self) -> Overview:
         """All of it that changes when an exchange ends, but for the exchanges."""
-        return overview_of(self._totals, self._endpoint(), self._proxy())
+        return overview_of(self._totals, self._endpoint.view(), self._proxy())
 
     def _proxy(self) -> Proxy:
         return proxy_of(
@@ -86,7 +97,7 @@ class OwnPages:
             port=self.port,
             needs_key=self._needs_key,
             connections=self._connections.count,
-            stopping=self.stopping,
+            stopping=self.is_stopping(),
         )
 
     def serve(self, head: RequestHead, writer: AnswerWriter, lifeline: Lifeline) -> int:
@@ -105,7 +116,7 @@ class OwnPages:
             purpose = "be read" if allowed == _TO_READ else "do something"
             raise MethodNotAllowed(f"{OWN_PAGES}{name} is there to {purpose}.", allow=allowed)
         if name == "events":
-            Follower(self._totals, self.status, self.overview, self._endpoint, lambda: self.stopping).serve(writer, lifeline)
+            Follower(self._totals, self.status, self.overview, self._endpoint.view, self.is_stopping).serve(writer, lifeline)
             return 200
         answer = self._answer(name, head, lifeline)
         body = b"" if head.method == "HEAD" else answer.body
@@ -121,14 +132,11 @@ class OwnPages:
         return _TO_READ if is_page else ()
 
     def _answer(self, name: str, head: RequestHead, lifeline: Lifeline) -> PageAnswer:
-        if not head.target.startswith(OWN_PAGES):
-            # The page's own addresses are relative ones.
-            return PageAnswer(b"", "text/plain", 308, fields=[("Location", OWN_PAGES)])
         if name.startswith(_CANCEL):
             check_same_origin(head)
             return self._cancel(name[len(_CANCEL) :])
         page = self._pages.get(name)
-        return page(lifeline) if page else asset(name)
+        return page(head, lifeline) if page else asset(name)
 
     def _cancel(self, request_id: str) -> PageAnswer:
         if not self.cancellations.cancel(request_id):
@@ -137,6 +145,24 @@ class OwnPages:
                 hint="It may be over by now; /_vespa/status has those in progress.",
             )
         return PageAnswer(as_json({"id": request_id, "cancelled": True}))
+
+    def _ready(self, head: RequestHead, lifeline: Lifeline) -> PageAnswer:
+        self._endpoint.look_again(lifeline)
+        readiness = readiness_of(self._endpoint.view(), started_at=self._totals.started_at, stopping_since=self.stopping_since)
+        return PageAnswer(as_json(readiness), status=200 if readiness.ready else 503)
+
+    def _metrics(self, head: RequestHead, lifeline: Lifeline) -> PageAnswer:
+        families = families_of(self._totals, self._endpoint.view(), self._settings, self._connections.count)
+        is_open = wants_open(field_value(head.fields, "accept"))
+        body = exposed(families, open_metrics=is_open)
+        return PageAnswer(body, OPEN_METRICS if is_open else PROMETHEUS_TEXT, fields=[("Vary", "Accept")])
+
+
+def _page(head: RequestHead, lifeline: Lifeline) -> PageAnswer:
+    """The page for people. Its own addresses are relative ones, so that it has to be asked for with the slash."""
+    if head.target.startswith(OWN_PAGES):
+        return asset(PAGE)
+    return PageAnswer(b"", "text/plain", 308, fields=[("Location", OWN_PAGES)])
 
 
 def _name(head: RequestHead) -> str:

@@ -99,8 +99,8 @@ class Status:
 
 def status_of(totals: Totals, endpoint: EndpointView, proxy: Proxy, settings: Mapping[str, Any]) -> Status:
     """The status now."""
-    with totals.lock:
-        running = list(totals.in_progress.values())
+    running = totals.running()
+    with totals.settled():
         recent = list(totals.recent)
         seen = _overview(totals, endpoint, proxy)
     in_progress = [Exchange.of(record) for record in running]
@@ -122,7 +122,7 @@ def status_of(totals: Totals, endpoint: EndpointView, proxy: Proxy, settings: Ma
 
 def overview_of(totals: Totals, endpoint: EndpointView, proxy: Proxy) -> Overview:
     """The sums now."""
-    with totals.lock:
+    with totals.settled():
         return _overview(totals, endpoint, proxy)
 
 

@@ -1,9 +1,9 @@
-"""Sums by worker and by error, of the ones that were met last. Not safe to share between threads by themselves."""
+"""Sums by worker and by error, of the ones that were met last."""
 
 from __future__ import annotations
 
+from ..record import Record
 from .histogram import Histogram
-from .record import Record
 
 __all__ = ["ErrorTallies", "ErrorTally", "WorkerTallies", "WorkerTally"]
 
@@ -39,27 +39,30 @@ class WorkerTallies:
 
     def all(self) -> list[WorkerTally]:
         """The one met last comes last."""
-        return list(self._known.values())
+        return sorted(self._known.values(), key=lambda tally: tally.last_seen)
 
-    def add(self, record: Record, *, failed: bool) -> None:
-        """An exchange has ended."""
+    def add(self, record: Record, ended_at: float, failed: bool) -> None:
+        """An exchange has ended. ``ended_at`` is the time of day."""
         for retry in record.retries:
-            self._met(retry.worker, record).failed_tries += 1
+            self._met(retry.worker, ended_at).failed_tries += 1
         if record.worker is None:
             return
-        tally = self._met(record.worker, record)
+        tally = self._met(record.worker, ended_at)
         tally.requests += 1
-        tally.errors += failed
-        tally.tokens_out += record.tokens_out or 0
+        if failed:
+            tally.errors += 1
+        if record.tokens_out:
+            tally.tokens_out += record.tokens_out
         if record.first_byte is not None:
             tally.first_byte.observe(record.first_byte)
 
-    def _met(self, address: str, record: Record) -> WorkerTally:
-        tally = self._known.pop(address, None) or WorkerTally(address)
-        if len(self._known) >= _MOST_WORKERS:
-            del self._known[next(iter(self._known))]
-        self._known[address] = tally
-        tally.last_seen = record.started_at + record.total
+    def _met(self, address: str, at: float) -> WorkerTally:
+        tally = self._known.get(address)
+        if tally is None:
+            if len(self._known) >= _MOST_WORKERS:
+                del self._known[self.all()[0].address]
+            tally = self._known[address] = WorkerTally(address)
+        tally.last_seen = at
         return tally
 
 
@@ -87,7 +90,7 @@ class ErrorTallies:
         """The one met last comes last."""
         return list(self._known.values())
 
-    def add(self, record: Record) -> None:
+    def add(self, record: Record, ended_at: float) -> None:
         """An exchange has ended with an error that its client was told."""
         assert record.problem is not None
         code, message, hint = record.problem
@@ -98,4 +101,4 @@ class ErrorTallies:
         self._known[key] = tally
         tally.count += 1
         tally.message, tally.hint = message, hint
-        tally.last_at, tally.last_number = record.started_at + record.total, record.number
+        tally.last_at, tally.last_number = ended_at, record.number

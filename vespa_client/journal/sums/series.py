@@ -1,11 +1,11 @@
-"""The last 15 minutes in steps, for charts. Not safe to share between threads by itself."""
+"""The last 15 minutes in steps, for charts."""
 
 from __future__ import annotations
 
 from collections import deque
 
+from ..record import Record
 from .histogram import Histogram
-from .record import Record
 
 __all__ = ["SLOTS", "SLOT_SECONDS", "Series", "Slot"]
 
@@ -34,15 +34,15 @@ class Series:
     def __init__(self) -> None:
         self._slots: deque[Slot] = deque(maxlen=SLOTS)
 
-    def add(self, now: float, record: Record, *, failed: bool) -> None:
-        """The exchange has ended. ``now`` is the time of day."""
-        at = int(now // SLOT_SECONDS) * SLOT_SECONDS
+    def add(self, record: Record, ended_at: float, failed: bool) -> None:
+        """An exchange has ended. ``ended_at`` is the time of day."""
         # A clock that was set back adds to the newest.
-        if not self._slots or at > self._slots[-1].at:
-            self._slots.append(Slot(at))
+        if not self._slots or ended_at >= self._slots[-1].at + SLOT_SECONDS:
+            self._slots.append(Slot(int(ended_at // SLOT_SECONDS) * SLOT_SECONDS))
         slot = self._slots[-1]
         slot.requests += 1
-        slot.failures += failed
+        if failed:
+            slot.failures += 1
         if record.first_byte is not None and record.worker is not None:
             slot.first_byte.observe(record.first_byte)
         if record.tokens_out:

@@ -1,4 +1,4 @@
-"""How often a number of seconds was below each of a few bounds. Pure, and not safe to share between threads by itself."""
+"""How often a number of seconds was below each of a few bounds."""
 
 from __future__ import annotations
 
@@ -14,16 +14,15 @@ EVENT_BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.
 
 
 class Histogram:
-    """Counts by bounds, their sum and their number; the last count is of what is above all bounds."""
+    """Counts by bounds, and the values' sum; the last count is of what is above all bounds."""
 
-    __slots__ = ("bounds", "counts", "largest", "total")
+    __slots__ = ("bounds", "counts", "total")
 
     def __init__(self, bounds: Sequence[float] = SECONDS_BOUNDS) -> None:
         """``bounds`` rise; a value that equals one is below it."""
         self.bounds = bounds
         self.counts = [0] * (len(bounds) + 1)
         self.total = 0.0
-        self.largest = 0.0
 
     @property
     def count(self) -> int:
@@ -40,23 +39,23 @@ class Histogram:
         """Count a value."""
         self.counts[bisect_left(self.bounds, value)] += 1
         self.total += value
-        if value > self.largest:
-            self.largest = value
 
     def add(self, other: Histogram) -> None:
         """Count what the other one counted, by the same bounds."""
         self.counts = [mine + its for mine, its in zip(self.counts, other.counts, strict=True)]
         self.total += other.total
-        self.largest = max(self.largest, other.largest)
 
     def copy(self) -> Histogram:
         """Another one with the same counts."""
         copied = Histogram(self.bounds)
-        copied.counts, copied.total, copied.largest = list(self.counts), self.total, self.largest
+        copied.counts, copied.total = list(self.counts), self.total
         return copied
 
     def quantile(self, share: float) -> float | None:
-        """About what so large a share of the values is below, as Prometheus reckons it; None where there were none."""
+        """About what so large a share of the values is below, as Prometheus reckons it; None where there were none.
+
+        What is above all bounds counts as the last of them.
+        """
         count = self.count
         if not count:
             return None
@@ -64,7 +63,6 @@ class Histogram:
         for index, here in enumerate(self.counts[:-1]):
             if here and below + here >= rank:
                 low = self.bounds[index - 1] if index else 0.0
-                high = min(self.bounds[index], self.largest)
-                return low + max(high - low, 0.0) * (rank - below) / here
+                return low + (self.bounds[index] - low) * (rank - below) / here
             below += here
-        return self.largest
+        return self.bounds[-1]
