@@ -18,7 +18,6 @@ __all__ = [
     "AutoscalerError",
     "BadRequest",
     "BodyTooLarge",
-    "Cancelled",
     "ConfigurationError",
     "ConsoleBusy",
     "ConsoleError",
@@ -326,14 +325,6 @@ class TooManyConnections(VespaError):
 
     status = 503
     code = "too_many_connections"
-
-
-class Cancelled(VespaError):
-    """A person cancelled the request on the proxy's status page."""
-
-    # As gRPC's CANCELLED is said over HTTP (google.rpc.Code); no SDK tries again what ended so.
-    status = 499
-    code = "cancelled"
 
 
 class ShuttingDown(VespaError):

@@ -2,10 +2,10 @@
 
 Open :mod:`.lookup` first: an account's endpoints, an endpoint's key. :mod:`.console` is the API itself, :mod:`.account_keys`
 where account keys come from, :mod:`.endpoint_key` the key in use and its renewal, :mod:`.endpoint_state` whether an endpoint
-can have workers at all; :mod:`.fleet` an endpoint's workers and log as Vast.ai sees them, :mod:`.worker_rows` how it says so.
+can have workers at all.
 
-It reads key files and asks the console through ``outbound``. Others use ``EndpointKey``, ``EndpointState``, ``Fleet``,
-``Endpoint`` and the look-ups.
+It reads key files and asks the console through ``outbound``. Others use ``EndpointKey``, ``EndpointState``, ``Endpoint`` and
+the look-ups.
 """
 
 from __future__ import annotations

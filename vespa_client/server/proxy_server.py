@@ -14,11 +14,8 @@ Not attempted: HTTP/2, TLS towards the client, upgrades.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 
-from ..account.fleet import FleetView
 from ..journal.totals import Totals
-from ..net.lifeline import Lifeline
 from ..routing.served_endpoint import ServedEndpoint
 from ..settings.table import Settings
 from .access import Access
@@ -40,15 +37,9 @@ class ProxyServer:
     """One proxy's side towards its clients."""
 
     def __init__(
-        self,
-        settings: Settings,
-        endpoint: ServedEndpoint,
-        proxy_key: str | None = None,
-        totals: Totals | None = None,
-        fleet: Callable[[Lifeline], FleetView] = lambda lifeline: FleetView(available=False),
+        self, settings: Settings, endpoint: ServedEndpoint, proxy_key: str | None = None, totals: Totals | None = None
     ) -> None:
-        """Listen at once. With ``proxy_key``, clients have to know it. ``totals`` has what is known of exchanges so far, and
-        ``fleet`` tells of the endpoint's workers as Vast.ai sees them.
+        """Listen at once. With ``proxy_key``, clients have to know it. ``totals`` has what is known of exchanges so far.
 
         Raises :class:`PortTaken`, :class:`ConfigurationError`.
         """
@@ -63,7 +54,7 @@ class ProxyServer:
         self._heartbeats = Heartbeats(settings.heartbeat)
         self._connections = Connections(settings.max_connections)
         totals = totals or Totals()
-        self.pages = OwnPages(settings, totals, endpoint, self._connections, needs_key=proxy_key is not None, fleet=fleet)
+        self.pages = OwnPages(settings, totals, endpoint, self._connections, needs_key=proxy_key is not None)
         self._service = Service(
             settings, access, endpoint, self._watcher, self._heartbeats, self._connections, totals, self.pages
         )

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ...account.fleet import FleetView
 from ...errors import MethodNotAllowed, NotFound
 from ...http1.fields import field_value
 from ...http1.heads import RequestHead
@@ -19,7 +18,6 @@ from ..connections import Connections
 from ..request_head import OWN_PAGES
 from .answer import PageAnswer
 from .assets import PAGE, asset, asset_names
-from .cancellation import Cancellations
 from .events import Follower
 from .exposition import OPEN_METRICS, PROMETHEUS_TEXT, exposed, wants_open
 from .health import health_since, readiness_of
@@ -44,18 +42,14 @@ class OwnPages:
         connections: Connections,
         *,
         needs_key: bool,
-        fleet: Callable[[Lifeline], FleetView],
     ) -> None:
-        """``needs_key`` says whether clients have to know the proxy's key. ``fleet`` may ask Vast.ai, now and then."""
+        """``needs_key`` says whether clients have to know the proxy's key."""
         self._settings = settings
         self._shown: dict[str, Any] = settings_shown(settings)
         self._totals = totals
         self._endpoint = endpoint
         self._connections = connections
         self._needs_key = needs_key
-        self._fleet = fleet
-        self.cancellations = Cancellations()
-        """Where exchanges are entered that may be cancelled."""
         self.port = settings.port
         """The port that the proxy listens on."""
         self.stopping_since: float | None = None
@@ -63,7 +57,6 @@ class OwnPages:
         self._pages: dict[str, Callable[[RequestHead, Lifeline], PageAnswer]] = {
             "": _page,
             "status": lambda head, lifeline: PageAnswer(as_json(self.status())),
-            "fleet": lambda head, lifeline: PageAnswer(as_json(self._fleet(lifeline))),
             "health": lambda head, lifeline: PageAnswer(as_json(health_since(self._totals.started_at))),
             "ready": self._ready,
             "metrics": self._metrics,

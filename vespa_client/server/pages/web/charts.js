@@ -114,7 +114,7 @@ function line(points, at, name) {
 function band(points, low, high, name) {
   const path = points
     .filter(({ slot }) => low(slot) !== null)
-    .map(({ slot, x }) => `M${x + 0.05} ${low(slot).toFixed(1)}H${x + 0.95}V${high(slot).toFixed(1)}H${x + 0.05}Z`);
+    .map(({ slot, x }) => `M${x} ${low(slot).toFixed(1)}H${x + 1}V${high(slot).toFixed(1)}H${x}Z`);
   return makeSvg("path", { class: name, d: path.join("") || "M0 0" });
 }
 

@@ -63,7 +63,7 @@ function endpointFacts(endpoint, now) {
 }
 
 function makeWorker(worker) {
-  return make("tr", {}, make("th", { scope: "row" }, make("code", {}, worker.address)), ...Array.from({ length: 5 }, () => make("td", { class: "right num" })));
+  return make("tr", {}, make("th", { scope: "row" }, make("code", {}, worker.address)), ...["", "", "", "c-p95", ""].map((name) => make("td", { class: `right num ${name}` })));
 }
 
 function drawWorker(row, worker, now) {
