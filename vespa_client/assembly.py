@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from .account.endpoint_key import EndpointKey
 from .account.endpoint_state import EndpointState
+from .account.fleet import Fleet
 from .account.lookup import make_console
 from .journal.log import log
 from .journal.redaction import redacted
@@ -59,7 +60,8 @@ def assemble(settings: Settings, resources: contextlib.ExitStack, totals: Totals
     limits = TimeLimits(settings.connect_timeout, settings.timeout, settings.idle_timeout)
     workers = Workers(to_workers, trust, limits, settings.forward_header, require_tls=settings.require_tls)
     autoscaler = Autoscaler(settings.autoscaler, settings.endpoint, key, EndpointState(settings, console), transport)
-    server = ProxyServer(settings, ServedEndpoint(autoscaler, workers, settings), proxy_key, totals)
+    endpoint = ServedEndpoint(autoscaler, workers, Fleet(settings, console, transport), settings)
+    server = ProxyServer(settings, endpoint, proxy_key, totals)
     warmup = Warmup(autoscaler, trust, expects_tls=settings.autoscaler.startswith("https:"))
     resources.callback(warmup.close)
     return Assembled(server, warmup, proxy_key)

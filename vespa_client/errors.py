@@ -18,6 +18,7 @@ __all__ = [
     "AutoscalerError",
     "BadRequest",
     "BodyTooLarge",
+    "Cancelled",
     "ConfigurationError",
     "ConsoleBusy",
     "ConsoleError",
@@ -325,6 +326,14 @@ class TooManyConnections(VespaError):
 
     status = 503
     code = "too_many_connections"
+
+
+class Cancelled(VespaError):
+    """Somebody cancelled the request, on the proxy's status page."""
+
+    status = 499
+    code = "cancelled"
+    hint = "It was cancelled on purpose; the worker was told to stop."
 
 
 class ShuttingDown(VespaError):

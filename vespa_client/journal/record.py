@@ -211,6 +211,10 @@ class Record:
         self.outcome, self.problem, self.detail = "refused", problem, f"{problem.code}: {problem.message}"
         self.begin(status)
 
+    def cancel(self) -> None:
+        """Somebody wants no more of it."""
+        self.outcome, self.detail = "cancelled", ""
+
     def break_off(self, problem: Problem) -> None:
         """The answer that has begun ends before it is whole."""
         self.outcome, self.problem, self.detail = "broken", problem, f"{problem.code}: {problem.message}"

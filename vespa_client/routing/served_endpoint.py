@@ -6,6 +6,7 @@ import contextlib
 import threading
 import time
 
+from ..account.fleet import Fleet, FleetView
 from ..errors import VespaError
 from ..journal.record import Record
 from ..net.lifeline import Lifeline
@@ -27,9 +28,10 @@ _LOOK_SECONDS = 2.0
 class ServedEndpoint:
     """One endpoint. Safe to share between threads: a request's own state is its :class:`Exchange`."""
 
-    def __init__(self, autoscaler: Autoscaler, workers: Workers, settings: Settings) -> None:
+    def __init__(self, autoscaler: Autoscaler, workers: Workers, fleet: Fleet, settings: Settings) -> None:
         self._autoscaler = autoscaler
         self._workers = workers
+        self._fleet = fleet
         self._wait = settings.wait
         self._retries = settings.retries
         self._looking = threading.Lock()  # guards that one thread looks, and the next
@@ -48,6 +50,10 @@ class ServedEndpoint:
             autoscaler=AutoscalerView(autoscaler.url, reached.ok, reached.since, reached.trouble),
             dead_workers=sorted(self._workers.dead()),
         )
+
+    def fleet(self, lifeline: Lifeline) -> FleetView:
+        """The endpoint's workers as Vast.ai sees them; see :meth:`Fleet.look`."""
+        return self._fleet.look(lifeline)
 
     def look_again(self, lifeline: Lifeline) -> None:
         """See whether the autoscaler can be reached, where it wasn't heard of lately, and for another key if that was refused.

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
-from ..errors import BadRequest, ShuttingDown, TooManyConnections, VespaError
+from ..errors import BadRequest, Cancelled, ShuttingDown, TooManyConnections, VespaError
 from ..http1.fields import Fields
 from ..http1.forwarding import REQUEST_ID_HEADER
 from ..http1.framing import NO_BODY, Framing, keeps_alive, request_framing
@@ -282,6 +282,8 @@ class ProxyHandler(BaseHTTPRequestHandler):
             record.break_off(told)
         else:
             record.refuse(problem.status, told)
+        if isinstance(problem, Cancelled):
+            record.cancel()
         if not body_is_read or self._service.stopping:
             self._close_after(writer)
         writer.fail(problem)
@@ -293,16 +295,20 @@ class ProxyHandler(BaseHTTPRequestHandler):
         self._timed.limit_writes(self._settings.idle_timeout)
         self._lifeline = lifeline = Lifeline()
         try:
+            service.pages.running[record.number] = lifeline
             self._watch.begin(lifeline, writer.probe)
             with service.heartbeats.beating(writer) if request.streams else contextlib.nullcontext():
                 answer = service.endpoint.answer(request, record, lifeline)
             relay(answer, writer, record, lifeline)
         except ClientGone:
+            if lifeline.was_cancelled:
+                raise Cancelled("The request was cancelled.", retried=True) from None
             if not service.stopping:
                 raise
             self.was_cut = True
             raise ShuttingDown("The proxy was stopped before the answer was complete.", retry_after=_RETRY_AFTER) from None
         finally:
+            del service.pages.running[record.number]
             self._watch.end()
             self._lifeline = None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -26,9 +27,8 @@ from .status import Overview, Proxy, Status, as_json, overview_of, proxy_of, set
 
 __all__ = ["OwnPages"]
 
-_TO_READ = ("GET", "HEAD")
-_TO_DO = ("POST",)
-_CANCEL = "cancel/"
+_METHODS = ("GET", "HEAD")
+_CANCEL = re.compile(r"exchanges/([0-9]{1,15})/cancel")
 
 
 class OwnPages:
@@ -54,12 +54,15 @@ class OwnPages:
         """The port that the proxy listens on."""
         self.stopping_since: float | None = None
         """When the proxy began to end, and the events with it, in seconds since 1970."""
+        self.running: dict[int, Lifeline] = {}
+        """Of the exchanges that are being carried out, by their numbers: those that can be cancelled."""
         self._pages: dict[str, Callable[[RequestHead, Lifeline], PageAnswer]] = {
             "": _page,
             "status": lambda head, lifeline: PageAnswer(as_json(self.status())),
             "health": lambda head, lifeline: PageAnswer(as_json(health_since(self._totals.started_at))),
             "ready": self._ready,
             "metrics": self._metrics,
+            "fleet": lambda head, lifeline: PageAnswer(as_json(self._endpoint.fleet(lifeline))),
         }
 
     def is_stopping(self) -> bool:
@@ -73,7 +76,7 @@ class OwnPages:
         A browser goes to a page without a key; what the page then asks for has it.
         """
         name = _name(head)
-        return head.method in _TO_READ and (not name or name in asset_names())
+        return head.method in _METHODS and (not name or name in asset_names())
 
     def status(self) -> Status:
         """All there is to see, now."""
@@ -99,45 +102,37 @@ class OwnPages:
         Raises :class:`NotFound` where there is no such page, :class:`MethodNotAllowed`, and :class:`ClientGone`.
         """
         name = _name(head)
-        allowed = self._allowed(name)
-        if not allowed:
+        if match := _CANCEL.fullmatch(name):
+            return self._answer(self._cancel(head, int(match[1])), writer)
+        is_asset = name in asset_names()
+        if name != "events" and name not in self._pages and not is_asset:
             raise NotFound(
                 f"The proxy has no page {head.target.partition('?')[0]}.",
                 hint=f"Paths below {OWN_PAGES} are the proxy's own and never reach your endpoint.",
             )
-        if head.method not in allowed:
-            purpose = "be read" if allowed == _TO_READ else "do something"
-            raise MethodNotAllowed(f"{OWN_PAGES}{name} is there to {purpose}.", allow=allowed)
+        if head.method not in _METHODS:
+            raise MethodNotAllowed(f"{OWN_PAGES}{name} is there to be read.", allow=_METHODS)
         if name == "events":
             Follower(self._totals, self.status, self.overview, self._endpoint.view, self.is_stopping).serve(writer, lifeline)
             return 200
-        answer = self._answer(name, head, lifeline)
-        body = b"" if head.method == "HEAD" else answer.body
+        return self._answer(asset(name) if is_asset else self._pages[name](head, lifeline), writer)
+
+    def _answer(self, answer: PageAnswer, writer: AnswerWriter) -> int:
+        body = b"" if writer.method == "HEAD" else answer.body
         writer.begin(answer.status, reason_of(answer.status), answer.all_fields(), len(answer.body), body)
         writer.end()
         return answer.status
 
-    def _allowed(self, name: str) -> tuple[str, ...]:
-        """The methods of that page; none where there is no such page."""
-        if name.startswith(_CANCEL):
-            return _TO_DO
-        is_page = name in self._pages or name == "events" or name in asset_names()
-        return _TO_READ if is_page else ()
-
-    def _answer(self, name: str, head: RequestHead, lifeline: Lifeline) -> PageAnswer:
-        if name.startswith(_CANCEL):
-            check_same_origin(head)
-            return self._cancel(name[len(_CANCEL) :])
-        page = self._pages.get(name)
-        return page(head, lifeline) if page else asset(name)
-
-    def _cancel(self, request_id: str) -> PageAnswer:
-        if not self.cancellations.cancel(request_id):
-            raise NotFound(
-                "No request of that id is with the autoscaler or a worker.",
-                hint="It may be over by now; /_vespa/status has those in progress.",
-            )
-        return PageAnswer(as_json({"id": request_id, "cancelled": True}))
+    def _cancel(self, head: RequestHead, number: int) -> PageAnswer:
+        """Cancel an exchange: by a POST alone, and no page may send it but the proxy's own."""
+        if head.method != "POST":
+            raise MethodNotAllowed("An exchange is cancelled by POST.", allow=("POST",))
+        check_same_origin(head)
+        lifeline = self.running.get(number)
+        if lifeline is None:
+            raise NotFound(f"No exchange {number} is in progress.", hint="It may be over; /_vespa/status has those there are.")
+        lifeline.cancel()
+        return PageAnswer(as_json({"cancelled": number}))
 
     def _ready(self, head: RequestHead, lifeline: Lifeline) -> PageAnswer:
         self._endpoint.look_again(lifeline)
