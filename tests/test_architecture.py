@@ -30,7 +30,7 @@ MAY_IMPORT = {
     "async_client": "client settings",
     "client": "assembly server settings journal errors",
     "assembly": "server routing account outbound net settings journal",
-    "server": "routing account outbound payload net settings http1 journal errors version",
+    "server": "routing outbound payload net settings http1 journal errors version",
     "routing": "account outbound payload net settings http1 journal errors",
     "account": "outbound net settings journal errors",
     "outbound": "net http1 journal errors",

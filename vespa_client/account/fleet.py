@@ -31,7 +31,8 @@ _LIMITS = TimeLimits(connect=5.0, first_byte=10.0, idle=10.0)
 _LARGEST_ANSWER = 4 * 2**20
 _PAUSE = 10.0
 _LOG_LINES = 100
-_LOG_PARTS = ("info0", "info1", "logs", "trace", "debug")
+# Each has what the one before it says, and more; this is what people look for, first.
+_LOG_PARTS = ("info1", "info0", "logs", "trace", "debug")
 _MOST_WORKERS = 500
 # Beyond it, and for NaN, there is no float that JSON has.
 _LARGEST_NUMBER = 1e300
@@ -201,6 +202,6 @@ def _whole(value: Any) -> int | None:
 def _lines(said: Any) -> list[str]:
     if not isinstance(said, dict):
         raise _Unreadable("its answer is no log")
-    parts = (said.get(name) for name in _LOG_PARTS)
-    text = "\n".join("\n".join(map(str, part)) if isinstance(part, list) else str(part) for part in parts if part)
+    part = next((said[name] for name in _LOG_PARTS if said.get(name)), "")
+    text = "\n".join(map(str, part)) if isinstance(part, list) else str(part)
     return [printable(line)[:500] for line in text.splitlines() if line.strip()][-_LOG_LINES:]

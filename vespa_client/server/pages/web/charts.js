@@ -98,17 +98,20 @@ function grid() {
   return makeSvg("path", { class: "grid", d: `M0 4H${STEPS}M0 ${(HEIGHT + 4) / 2}H${STEPS}M0 ${HEIGHT}H${STEPS}` });
 }
 
-/** A line through the points; a step in which nothing ended breaks it, and a point alone is a dot. */
+/** A line through the points, which a step in which nothing ended breaks. A point is a dot too, so that one alone is seen. */
 function line(points, at, name) {
   let path = "";
+  let dots = "";
   let before = null;
   for (const { slot, x } of points) {
     const y = at(slot);
     if (y === null) continue;
-    path += before !== null && x - before <= 1.01 ? `L${x + 0.5} ${y.toFixed(1)}` : `M${x + 0.5} ${y.toFixed(1)}h0.01`;
+    const place = `${x + 0.5} ${y.toFixed(1)}`;
+    path += before !== null && x - before <= 1.01 ? `L${place}` : `M${place}`;
+    dots += `M${place}h0.01`;
     before = x;
   }
-  return makeSvg("path", { class: name, d: path || "M0 0" });
+  return makeSvg("g", {}, makeSvg("path", { class: name, d: path || "M0 0" }), makeSvg("path", { class: `${name} dots`, d: dots || "M0 0" }));
 }
 
 function band(points, low, high, name) {

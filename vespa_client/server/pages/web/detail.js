@@ -17,7 +17,7 @@ function phaseList(exchange) {
   const list = make("ul", { class: "phases", "aria-label": "Where the time went" });
   for (const [name, label] of PHASES) {
     const seconds = exchange.phases[name];
-    if (seconds < 0.00005) continue;
+    if (seconds < 0.0005) continue;
     const swatch = make("span", { class: "swatch", "data-phase": name, "aria-hidden": "true" });
     list.append(make("li", {}, swatch, `${label} `, make("b", { class: "num" }, duration(seconds))));
   }

@@ -3,7 +3,8 @@ import { byId, keyed, make, setAttribute, setText } from "./dom.js";
 import { ago, count, plural } from "./format.js";
 import { ask } from "./key.js";
 
-const EVERY = 10_000;
+// The proxy asks Vast.ai every 10 s at most.
+const EVERY = 10_500;
 const READY = new Set(["ready", "idle"]);
 const OVER = new Set(["error", "destroying"]);
 
@@ -18,7 +19,7 @@ export function makeFleet() {
     askedAt = performance.now();
     try {
       const answer = await ask("fleet");
-      if (answer.ok) view = await answer.json();
+      if (answer.ok) view = kept(await answer.json(), view);
     } catch {
       // The connection's own state says that the proxy is gone.
     }
@@ -37,16 +38,19 @@ export function makeFleet() {
   };
 }
 
-function said(view, now) {
-  if (!view.available) return "Vast.ai tells this with an account key alone: start the proxy with --account-key.";
-  if (view.trouble) return view.asked_at ? `${view.trouble} What is below is from ${ago(now - view.asked_at)}.` : view.trouble;
-  if (view.asked_at === null) return "Asking…";
-  return `${plural(view.workers.length, "worker")}, asked ${ago(now - view.asked_at)}.`;
+/** What was known goes on being shown while Vast.ai can't be asked. */
+function kept(fresh, before) {
+  return fresh.known || !before?.known ? fresh : { ...before, trouble: fresh.trouble };
+}
+
+function said({ known, trouble, asked_at: asked, workers }, now) {
+  const what = known ? `${plural(workers.length, "worker")}, asked ${ago(now - asked)}.` : "";
+  return [what, trouble && `${trouble[0].toUpperCase()}${trouble.slice(1).replace(/\.?$/, ".")}`].filter(Boolean).join(" ");
 }
 
 function drawStates(workers) {
   const states = new Map();
-  for (const { state, billed } of workers) states.set(state, { state, billed, number: (states.get(state)?.number ?? 0) + 1 });
+  for (const { status: state, billed } of workers) states.set(state, { state, billed, number: (states.get(state)?.number ?? 0) + 1 });
   keyed(byId("fleet-states"), [...states.values()], ({ state }) => state, makeState, (item, { number, billed }) => {
     setText(item.firstElementChild, String(number));
     setText(item.lastElementChild, billed ? `billed: ${billed}` : "what is billed isn't known");
@@ -54,10 +58,10 @@ function drawStates(workers) {
   byId("fleet-table").hidden = !workers.length;
   keyed(byId("fleet"), workers, ({ id }) => id, makeWorker, (row, worker) => {
     const [, state, requests, pace] = row.children;
-    setText(state, worker.state);
-    setAttribute(state, "data-tone", tone(worker.state));
+    setText(state, worker.status);
+    setAttribute(state, "data-tone", tone(worker.status));
     setText(requests, count(worker.requests));
-    setText(pace, worker.performance === null ? "–" : count(Math.round(worker.performance)));
+    setText(pace, worker.perf === null ? "–" : count(Math.round(worker.perf)));
   });
 }
 
@@ -65,8 +69,8 @@ function makeState({ state }) {
   return make("li", {}, make("b", { class: "num" }), " ", make("span", { "data-tone": tone(state) }, state), " ", make("span", { class: "muted" }));
 }
 
-function makeWorker({ id, gpu }) {
-  const name = make("th", { scope: "row" }, make("code", {}, id), ...(gpu ? [make("small", { class: "muted" }, ` ${gpu}`)] : []));
+function makeWorker({ id, gpu_name: gpu }) {
+  const name = make("th", { scope: "row" }, make("code", {}, String(id ?? "–")), ...(gpu ? [make("small", { class: "muted" }, ` ${gpu}`)] : []));
   return make("tr", {}, name, make("td"), make("td", { class: "right num" }), make("td", { class: "right num" }));
 }
 

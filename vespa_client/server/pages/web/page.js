@@ -73,6 +73,8 @@ function draw() {
     prompt.draw(model);
     fleet.draw(model);
     drawCapture(model.status.proxy.capture);
+    // A link can't carry a key.
+    byId("raw").hidden = model.status.proxy.needs_key;
   }
   // Bars grow.
   if (model.running.size) schedule();

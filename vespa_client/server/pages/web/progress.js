@@ -82,5 +82,5 @@ function cancelAfterAsking(button, exchange) {
   }
   delete button.dataset.armed;
   setText(button, "Ending…");
-  ask(`cancel/${encodeURIComponent(exchange.id)}`, { method: "POST" }).catch(() => setText(button, "Cancel"));
+  ask(`exchanges/${exchange.number}/cancel`, { method: "POST" }).catch(() => setText(button, "Cancel"));
 }

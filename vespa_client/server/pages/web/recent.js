@@ -13,7 +13,6 @@ const OUTCOMES = [
   ...["whole", "local", "refused", "broken", "left", "cancelled"].map((word) => [word, word, (exchange) => exchange.outcome === word]),
 ];
 const NAMED = { whole: "answered", local: "answered by the proxy" };
-const COLUMNS = 9;
 
 export function makeRecent() {
   const body = byId("recent");
@@ -26,6 +25,7 @@ export function makeRecent() {
   for (const [value, label] of OUTCOMES) outcome.append(make("option", { value }, NAMED[label] ?? label));
   byId("filters").addEventListener("submit", (event) => event.preventDefault());
   byId("filters").addEventListener("input", () => redraw());
+  addEventListener("resize", () => redraw());
   body.addEventListener("click", (event) => {
     const row = event.target.closest("tr[data-number]");
     // A person who selects text wants the text.
@@ -61,7 +61,8 @@ export function makeRecent() {
         ({ exchange, isDetail }) => `${exchange.number}${isDetail ? "+" : ""}`,
         ({ exchange, isDetail }) => (isDetail ? makeDetail(exchange) : makeRow(exchange)),
         (row, { exchange, isDetail }) => {
-          if (!isDetail) setAttribute(row.firstElementChild.firstElementChild, "aria-expanded", String(exchange.number === open));
+          if (isDetail) row.firstElementChild.colSpan = columns();
+          else setAttribute(row.firstElementChild.firstElementChild, "aria-expanded", String(exchange.number === open));
         },
       );
       const all = model.recent.length;
@@ -93,8 +94,13 @@ function makeRow(exchange) {
   );
 }
 
+/** How many columns there are: where there is little room, some aren't. */
+function columns() {
+  return [...byId("recent").parentElement.querySelectorAll("th")].filter((head) => head.offsetParent).length || 1;
+}
+
 function makeDetail(exchange) {
-  return make("tr", { role: "row", class: "detail" }, make("td", { role: "cell", colspan: COLUMNS }, detailOf(exchange)));
+  return make("tr", { role: "row", class: "detail" }, make("td", { role: "cell" }, detailOf(exchange)));
 }
 
 /** `200`, `503 refused`, `200 broken`: the status, and how it ended where that isn't well. */
