@@ -149,14 +149,12 @@ def check_same_origin(head: RequestHead) -> None:
 
     A page on another port of this machine may ask the endpoint, and may not do this. Raises :class:`ForbiddenOrigin`.
     """
-    own = {f"{scheme}://{host.lower()}" for host in request_hosts(head) for scheme in ("http", "https")}
-    sites = [value.lower() for value in values_of(head.fields, "sec-fetch-site")]
-    if any(site != "same-origin" for site in sites) or any(
-        origin.lower() not in own for origin in values_of(head.fields, "origin")
-    ):
-        raise ForbiddenOrigin(
-            "Only the proxy's own page may do this.", hint="Do it on its page, or with a program such as curl."
-        )
+    host = field_value(head.fields, "host").lower()
+    origins = values_of(head.fields, "origin")
+    sites = values_of(head.fields, "sec-fetch-site")
+    is_own = all(origin.lower() in (f"http://{host}", f"https://{host}") for origin in origins)
+    if not is_own or any(site.lower() != "same-origin" for site in sites):
+        raise ForbiddenOrigin("Only the proxy's own page may do this.", hint="Do it there, or with a program such as curl.")
 
 
 @lru_cache(maxsize=1024)

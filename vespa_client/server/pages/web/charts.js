@@ -58,7 +58,7 @@ function makeChart(parent, chart) {
   const top = make("span", { class: "num top-label" });
   const plot = make("div", { class: "plot" }, svg, top);
   const labels = make("div", { class: "axis muted" }, make("span", {}, "15 min ago"), make("span", {}, "now"));
-  const figure = make("figure", { role: "group", "aria-label": chart.title }, make("figcaption", {}, make("span", {}, chart.title), value), plot, labels);
+  const figure = make("figure", {}, make("figcaption", {}, make("span", {}, chart.title), value), plot, labels);
   parent.append(figure);
   let points = [];
   let step = 1;

@@ -31,8 +31,9 @@ function askPerson(wasRefused) {
   const input = byId("key");
   sessionStorage.removeItem(NAME);
   setText(byId("key-problem"), wasRefused ? "That isn't the key of this proxy." : "");
+  const main = byId("key-main");
   byId("content").hidden = true;
-  form.hidden = false;
+  main.hidden = false;
   input.value = "";
   input.focus();
   return new Promise((resolve) => {
@@ -45,7 +46,7 @@ function askPerson(wasRefused) {
       }
       sessionStorage.setItem(NAME, key);
       input.value = "";
-      form.hidden = true;
+      main.hidden = true;
       byId("content").hidden = false;
       resolve();
     };

@@ -93,11 +93,11 @@ export class Live {
       else if (line.startsWith("data: ")) data += line.slice(6);
     }
     if (!data) return;
+    this.onEvent(name, JSON.parse(data));
     if (name === "snapshot") {
       onBegin();
       this.onState("live");
     }
-    this.onEvent(name, JSON.parse(data));
   }
 }
 

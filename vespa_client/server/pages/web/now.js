@@ -7,8 +7,8 @@ import { PHASES, doing, soFar } from "./phases.js";
 const BY_WEIGHT = ["waiting", "retrying", "first_byte", "connecting", "routing", "streaming", "reading"];
 const SAID = {
   waiting: "Waiting for a worker",
-  retrying: "Pausing before another worker is tried",
-  first_byte: "The worker has the request, and has answered nothing yet",
+  retrying: "A worker failed; another is tried",
+  first_byte: "Waiting for the worker's first byte",
   connecting: "Connecting to the worker",
   routing: "Asking the autoscaler for a worker",
   streaming: "Passing answers on",

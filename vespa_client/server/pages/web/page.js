@@ -30,7 +30,9 @@ const live = new Live(
     Object.assign(connection, { state, detail });
     setText(byId("live-text"), STATES[state]);
     setAttribute(byId("live"), "data-state", state);
-    schedule();
+    draw();
+    // From the beginning all stands where it stays: it isn't shown in parts.
+    if (state !== "connecting") byId("content").hidden = false;
   },
 );
 const now = makeNow();

@@ -33,7 +33,8 @@ export function makeProgress() {
 }
 
 function makeRow(exchange) {
-  const cancel = make("button", { type: "button", class: "quiet", "aria-label": `Cancel request ${exchange.number}` }, "Cancel");
+  const cancel = make("button", { type: "button", class: "quiet" });
+  name(cancel, "Cancel", `Cancel request ${exchange.number}`);
   cancel.addEventListener("click", () => cancelAfterAsking(cancel, exchange));
   return make(
     "li",
@@ -73,14 +74,21 @@ function describe(exchange, phases) {
 function cancelAfterAsking(button, exchange) {
   if (button.dataset.armed === undefined) {
     button.dataset.armed = "";
-    setText(button, "Sure?");
+    name(button, "Sure?", `Really cancel request ${exchange.number}?`);
     setTimeout(() => {
+      if (button.dataset.armed === undefined) return;
       delete button.dataset.armed;
-      if (!button.disabled) setText(button, "Cancel");
+      name(button, "Cancel", `Cancel request ${exchange.number}`);
     }, ARMED);
     return;
   }
   delete button.dataset.armed;
   setText(button, "Ending…");
-  ask(`exchanges/${exchange.number}/cancel`, { method: "POST" }).catch(() => setText(button, "Cancel"));
+  // Where it can't be cancelled it is over, and its row goes; or the connection is, and its state says so.
+  ask(`exchanges/${exchange.number}/cancel`, { method: "POST" }).catch(() => name(button, "Cancel", `Cancel request ${exchange.number}`));
+}
+
+function name(button, text, label) {
+  setText(button, text);
+  setAttribute(button, "aria-label", label);
 }

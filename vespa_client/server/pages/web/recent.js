@@ -121,7 +121,8 @@ function tone(exchange) {
 }
 
 function drawWorkers(select, model) {
-  const addresses = [...new Set((model.status?.workers ?? []).map(({ address }) => address))].sort();
+  const met = model.recent.flatMap((exchange) => [exchange.worker, ...exchange.retries.map((retry) => retry.worker)]);
+  const addresses = [...new Set(met.filter(Boolean))].sort();
   if (select.value && !addresses.includes(select.value)) addresses.push(select.value);
   keyed(select, ["", ...addresses], (address) => address, (address) => make("option", { value: address }, address || "Every worker"));
 }
