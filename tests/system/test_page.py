@@ -48,9 +48,10 @@ const attempts = [
   () => add("img", { src: "https://elsewhere.example/x.png" }),
   () => add("iframe", { src: "https://elsewhere.example/" }),
 ];
+const tryIt = (attempt) => { try { attempt(); } catch (problem) { seen.push(problem.name); } };
 // Later, since what a test runs at once may do more than a page.
 for (const attempt of attempts) {
-  await new Promise((resolve) => setTimeout(() => { try { attempt(); } catch (problem) { seen.push(problem.name); } resolve(); }));
+  await new Promise((resolve) => setTimeout(() => resolve(tryIt(attempt))));
 }
 await fetch("https://elsewhere.example/").catch(() => seen.push("no fetch"));
 await new Promise((resolve) => setTimeout(resolve, 100));

@@ -39,8 +39,11 @@ _FIELDS = [("Cross-Origin-Opener-Policy", "same-origin"), ("Cross-Origin-Resourc
 
 @lru_cache(maxsize=1)
 def asset_names() -> frozenset[str]:
-    """The files' names. A request's path is compared with them, and never made into one of a file."""
-    return frozenset(entry.name for entry in _FOLDER.iterdir() if entry.name.rpartition(".")[2] in _TYPES)
+    """The files' names, such as ``style/page.css``. A request's path is compared with them, and never made into a file's."""
+    found = []
+    for entry in _FOLDER.iterdir():
+        found += [f"{entry.name}/{inner.name}" for inner in entry.iterdir()] if entry.is_dir() else [entry.name]
+    return frozenset(name for name in found if name.rpartition(".")[2] in _TYPES)
 
 
 @lru_cache(maxsize=64)

@@ -1,16 +1,16 @@
 // The status page: what the proxy does and waits for, by its events. See each module for its part.
-import { byId, setAttribute, setText } from "./dom.js";
-import { plural } from "./format.js";
-import { makeCharts } from "./charts.js";
-import { makeConnect } from "./connect.js";
-import { makeFleet } from "./fleet.js";
-import { Live } from "./live.js";
-import { Model } from "./model.js";
-import { makeNow } from "./now.js";
-import { makeProgress } from "./progress.js";
-import { makePrompt } from "./prompt.js";
-import { makeRecent } from "./recent.js";
-import { makeSide } from "./side.js";
+import { byId, setAttribute, setText } from "./base/dom.js";
+import { plural } from "./base/format.js";
+import { makeCharts } from "./cards/charts.js";
+import { makeConnect } from "./cards/connect.js";
+import { makeFleet } from "./cards/fleet.js";
+import { Live } from "./base/live.js";
+import { Model } from "./base/model.js";
+import { makeNow } from "./cards/now.js";
+import { makeProgress } from "./cards/progress.js";
+import { makePrompt } from "./cards/prompt.js";
+import { makeRecent } from "./cards/recent.js";
+import { makeSide } from "./cards/side.js";
 
 // How often what has changed is drawn, at most; and what only grows older.
 const DRAW_EVERY = 200;

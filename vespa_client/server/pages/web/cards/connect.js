@@ -1,5 +1,5 @@
 // How to use the proxy: its base URL, and snippets to copy.
-import { byId, make, setText } from "./dom.js";
+import { byId, make, setText } from "../base/dom.js";
 
 const SNIPPETS = [
   [

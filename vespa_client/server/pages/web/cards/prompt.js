@@ -1,9 +1,9 @@
 // "Try a prompt": a request like any client's, whose answer streams into the page.
-import { byId, keyed, make, setText } from "./dom.js";
-import { age, ago } from "./format.js";
-import { ask } from "./key.js";
+import { byId, keyed, make, setText } from "../base/dom.js";
+import { age, ago } from "../base/format.js";
+import { ask } from "../base/key.js";
 import { base, modelsSeen } from "./connect.js";
-import { breakdown } from "./phases.js";
+import { breakdown } from "../base/phases.js";
 
 const WARM_SECONDS = 120;
 // What is kept of an answer; the rest is counted, and not shown.

@@ -1,7 +1,7 @@
 // The first line: what the proxy waits for at this moment, and the sums.
-import { byId, setAttribute, setText } from "./dom.js";
-import { ago, count, duration, plural, running as seconds, short } from "./format.js";
-import { PHASES, doing, soFar } from "./phases.js";
+import { byId, setAttribute, setText } from "../base/dom.js";
+import { ago, count, duration, plural, running as seconds, short } from "../base/format.js";
+import { PHASES, doing, soFar } from "../base/phases.js";
 
 // Where several phases go on at once, what people wait for most goes first.
 const BY_WEIGHT = ["waiting", "retrying", "first_byte", "connecting", "routing", "streaming", "reading"];

@@ -1,7 +1,7 @@
 // One exchange, whole.
-import { make } from "./dom.js";
-import { bytes, count, duration, rate } from "./format.js";
-import { PHASES } from "./phases.js";
+import { make } from "../base/dom.js";
+import { bytes, count, duration, rate } from "../base/format.js";
+import { PHASES } from "../base/phases.js";
 
 /** Everything that the record says of an exchange that is over. There is no body and no key in it. */
 export function detailOf(exchange) {

@@ -1,6 +1,6 @@
 // The endpoint, the workers met, the errors, and the proxy itself.
-import { byId, facts, keyed, make, setAttribute, setText } from "./dom.js";
-import { age, ago, count, duration, timeOfDay } from "./format.js";
+import { byId, facts, keyed, make, setAttribute, setText } from "../base/dom.js";
+import { age, ago, count, duration, timeOfDay } from "../base/format.js";
 
 // States in which an endpoint starts workers when they are needed.
 const GOOD_STATES = new Set(["active", "running"]);
@@ -63,7 +63,7 @@ function endpointFacts(endpoint, now) {
 }
 
 function makeWorker(worker) {
-  return make("tr", {}, make("th", { scope: "row" }, make("code", {}, worker.address)), ...["", "", "", "c-p95", ""].map((name) => make("td", { class: `right num ${name}` })));
+  return make("tr", {}, make("th", { scope: "row" }, make("code", {}, worker.address)), ...["", "", "", "c-p95", "c-ago"].map((name) => make("td", { class: `right num ${name}` })));
 }
 
 function drawWorker(row, worker, now) {

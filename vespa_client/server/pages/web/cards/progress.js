@@ -1,8 +1,8 @@
 // The requests in progress: a bar each, which grows.
-import { byId, keyed, make, setAttribute, setText } from "./dom.js";
-import { bytes, count, plural, running as seconds } from "./format.js";
-import { ask } from "./key.js";
-import { doing, fillLegend, makeBar, paint, soFar } from "./phases.js";
+import { byId, keyed, make, setAttribute, setText } from "../base/dom.js";
+import { bytes, count, plural, running as seconds } from "../base/format.js";
+import { ask } from "../base/key.js";
+import { doing, fillLegend, makeBar, paint, soFar } from "../base/phases.js";
 
 const MOST_SHOWN = 60;
 // The bars' common scale, so that they can be compared: it changes seldom.

@@ -1,6 +1,6 @@
 // Three small charts over the last 15 minutes, and the same as a table.
-import { byId, keyed, make, makeSvg, setText } from "./dom.js";
-import { count, duration, plural, rate, timeOfDay } from "./format.js";
+import { byId, keyed, make, makeSvg, setText } from "../base/dom.js";
+import { count, duration, plural, rate, timeOfDay } from "../base/format.js";
 
 const STEPS = 60;
 const HEIGHT = 100;

@@ -1,8 +1,8 @@
 // The last 200 exchanges: filters, a row each, and one row's details.
-import { byId, keyed, make, setAttribute, setText } from "./dom.js";
-import { count, duration, rate, timeOfDay } from "./format.js";
+import { byId, keyed, make, setAttribute, setText } from "../base/dom.js";
+import { count, duration, rate, timeOfDay } from "../base/format.js";
 import { detailOf } from "./detail.js";
-import { breakdown, makeBar, paint } from "./phases.js";
+import { breakdown, makeBar, paint } from "../base/phases.js";
 
 const OUTCOMES = [
   ["", "Every outcome", () => true],

@@ -1,7 +1,7 @@
 // The endpoint's workers and its log, as Vast.ai sees them: asked for while somebody looks at the page, and never else.
-import { byId, keyed, make, setAttribute, setText } from "./dom.js";
-import { ago, count, plural } from "./format.js";
-import { ask } from "./key.js";
+import { byId, keyed, make, setAttribute, setText } from "../base/dom.js";
+import { ago, count, plural } from "../base/format.js";
+import { ask } from "../base/key.js";
 
 // The proxy asks Vast.ai every 10 s at most.
 const EVERY = 10_500;
