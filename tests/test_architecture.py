@@ -26,8 +26,8 @@ from vespa_client.outbound import HOOKS
 MAY_IMPORT = {
     "__main__": "command",
     "command": "client assembly account settings journal errors version",
-    "__init__": "async_client client account errors version",
-    "async_client": "client settings",
+    "__init__": "async_client client server account journal errors version",
+    "async_client": "client server settings journal",
     "client": "assembly server settings journal errors",
     "assembly": "server routing account outbound net settings journal",
     "server": "routing outbound payload net settings http1 journal errors version",

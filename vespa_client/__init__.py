@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from .account.lookup import fetch_endpoint_key, list_endpoints
     from .async_client import AsyncVastClient
     from .client import VastClient
+    from .journal.snapshot import Exchange
+    from .server.pages.status import Status
 
 __all__ = [
     "AsyncVastClient",
@@ -30,9 +32,11 @@ __all__ = [
     "ConsoleError",
     "Endpoint",
     "EndpointNotFound",
+    "Exchange",
     "NetworkError",
     "NoEndpoints",
     "PortTaken",
+    "Status",
     "VastClient",
     "VespaError",
     "__version__",
@@ -44,6 +48,8 @@ __all__ = [
 _LATER = {
     "AsyncVastClient": "async_client",
     "Endpoint": "account.console",
+    "Exchange": "journal.snapshot",
+    "Status": "server.pages.status",
     "VastClient": "client",
     "fetch_endpoint_key": "account.lookup",
     "list_endpoints": "account.lookup",

@@ -5,13 +5,17 @@ from __future__ import annotations
 import contextlib
 import logging
 import threading
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from .assembly import assemble, settings_in_use
 from .errors import ConfigurationError
 from .journal.log import log
+from .journal.snapshot import Exchange
 from .journal.totals import Totals
+from .server.pages.card import card_of, card_of_a_stopped
+from .server.pages.status import Status
 from .server.proxy_server import ProxyServer
 from .settings.table import Settings, resolve
 
@@ -47,15 +51,18 @@ class VastClient:
         self._set_up(resolve(given))
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> Self:
-        """A client with exactly these settings; nothing is taken from the environment."""
+    def from_settings(cls, settings: Settings, totals: Totals | None = None) -> Self:
+        """A client with exactly these settings; nothing is taken from the environment.
+
+        ``totals`` is where its exchanges are noted, for whoever reads them beside it.
+        """
         client = cls.__new__(cls)
-        client._set_up(settings)
+        client._set_up(settings, totals)
         return client
 
-    def _set_up(self, settings: Settings) -> None:
+    def _set_up(self, settings: Settings, totals: Totals | None = None) -> None:
         self._settings = settings
-        self._totals = Totals()
+        self._totals = totals or Totals()
         self._lock = threading.Lock()  # guards the fields below, and that start and stop come one after the other
         self._server: ProxyServer | None = None
         self._resources = contextlib.ExitStack()
@@ -141,6 +148,29 @@ class VastClient:
             finally:
                 self._resources.close()
                 self._stopped.set()
+
+    def status(self) -> Status:
+        """What the proxy does and has done, at this moment: what ``/_vespa/status`` shows, as objects.
+
+        Nobody is asked for it. Raises RuntimeError where the proxy doesn't run.
+        """
+        server = self._server
+        if server is None:
+            raise RuntimeError("The proxy doesn't run: call start() first.")
+        return server.pages.status()
+
+    def on_exchange(self, callback: Callable[[Exchange], object]) -> Callable[[], None]:
+        """Have ``callback`` called with each request that is over, from now on. Returns what ends that.
+
+        It is called by the request's own thread, one of many; what it raises is logged, and costs nobody's request.
+        """
+        return self._totals.listen(lambda record: callback(Exchange.of(record)))
+
+    def _repr_html_(self) -> str:
+        server, url = self._server, self._url
+        if server is None or url is None:
+            return card_of_a_stopped(self._endpoint_name)
+        return card_of(server.pages.status(), url)
 
     def run_forever(self) -> None:
         """Start, and return when :meth:`stop` is called from another thread, or on Ctrl-C in the main thread."""

@@ -328,6 +328,8 @@ class TestFailures:
 
 class TestFlags:
     SAMPLES = {  # noqa: RUF012
+        "log_format": ("json", "json"),
+        "log_file": (os.devnull, os.devnull),
         "endpoint": ("my-llm", "my-llm"),
         "api_key": ("k1", "k1"),
         "account_key": ("k2", "k2"),
@@ -345,7 +347,7 @@ class TestFlags:
     @pytest.mark.parametrize("name", list(settings_table()))
     def test_each_setting_has_its_flag(self, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
         seen: list[Settings] = []
-        monkeypatch.setattr(cli, "_serve", lambda settings: seen.append(settings) or 0)
+        monkeypatch.setattr(cli, "_serve", lambda settings, totals: seen.append(settings) or 0)
         setting = settings_table()[name]
         flag = "--" + name.replace("_", "-")
         if setting.is_switch:

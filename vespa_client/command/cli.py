@@ -13,7 +13,7 @@ from ..errors import ConfigurationError, NoEndpoints, PortTaken, VespaError
 from ..journal.printable import printable
 from ..settings.table import Settings, resolve
 from .arguments import USAGE, keys_in, parse
-from .process import logging_to_stderr, raise_file_limit, stop_signals, write_what_can_be_shown
+from .process import raise_file_limit, stop_signals, write_what_can_be_shown
 from .screen import RULE, endpoint_list, show_error
 
 TYPE_CHECKING = False
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ..client import VastClient
+    from ..journal.totals import Totals
 
 __all__ = ["main"]
 
@@ -61,7 +62,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: argparse.Namespace) -> int:
     settings = resolve({name: value for name, value in vars(arguments).items() if name != "list"})
-    with logging_to_stderr(settings.debug):
+    from ..journal.totals import Totals
+    from .log.handlers import logging_as_told
+
+    totals = Totals()
+    with logging_as_told(settings, totals):
         if arguments.list:
             return _list(settings)
         if not settings.sandbox and _is_incomplete(settings):
@@ -70,7 +75,7 @@ def _run(arguments: argparse.Namespace) -> int:
             from .prompts import interactive_setup
 
             settings = interactive_setup(settings, ask_port=arguments.port is None)
-        return _serve(settings)
+        return _serve(settings, totals)
 
 
 def _list(settings: Settings) -> int:
@@ -85,13 +90,13 @@ def _list(settings: Settings) -> int:
     return OK
 
 
-def _serve(settings: Settings) -> int:
+def _serve(settings: Settings, totals: Totals) -> int:
     import time
 
     from ..client import VastClient
 
     raise_file_limit(settings.max_connections)
-    client = VastClient.from_settings(settings)
+    client = VastClient.from_settings(settings, totals)
     try:
         client.start()
     except PortTaken as problem:

@@ -1,4 +1,4 @@
-"""This process: its log, the signals that end it, its limits, and what its terminal can show."""
+"""This process: the signals that end it, its limits, and what its terminal can show."""
 
 from __future__ import annotations
 
@@ -10,40 +10,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-__all__ = ["logging_to_stderr", "raise_file_limit", "stop_signals", "write_what_can_be_shown"]
+__all__ = ["raise_file_limit", "stop_signals", "write_what_can_be_shown"]
 
 # Open files beside those of connections: listeners, kept connections, the log.
 _SPARE_FILES = 256
-
-
-@contextlib.contextmanager
-def logging_to_stderr(debug: bool) -> Iterator[None]:
-    """As long as the block runs, the package's log is written to standard error, with ``debug`` each decision of it."""
-    import logging
-
-    from ..journal.log import LogLines, log
-
-    handler = logging.StreamHandler()
-    handler.setFormatter(LogLines())
-    log.addHandler(handler)
-    level = log.level
-    log.setLevel(logging.DEBUG if debug else logging.INFO)
-    # What no line of ours shows needn't be looked up for each (Python's logging HOWTO, "Optimization").
-    unused = {
-        "logThreads": False,
-        "logProcesses": False,
-        "logMultiprocessing": False,
-        "logAsyncioTasks": False,
-        "_srcfile": None,
-    }
-    before = {name: getattr(logging, name) for name in unused if hasattr(logging, name)}
-    vars(logging).update({name: unused[name] for name in before})
-    try:
-        yield
-    finally:
-        vars(logging).update(before)
-        log.removeHandler(handler)
-        log.setLevel(level)
 
 
 @contextlib.contextmanager

@@ -48,7 +48,7 @@ class Totals:
         self._numbers = itertools.count(1)
         self._pages = itertools.count(1)
         self._readers: Readers[Record] = Readers()
-        self._listeners: tuple[Callable[[Record], None], ...] = ()
+        self._listeners: tuple[Callable[[Record], object], ...] = ()
         self.in_progress: dict[int, Record] = {}
         self._ended: deque[Record] = deque()
         """Those that are over and not summed up yet."""
@@ -82,9 +82,13 @@ class Totals:
         record.is_page = True
         return record
 
+    def request_id_of(self, number: int) -> str:
+        """The id of the exchange of that number."""
+        return f"{self._run}-{number}"
+
     def new_request_id(self) -> str:
         """An id for what can't be understood as a request."""
-        return f"{self._run}-{next(self._numbers)}"
+        return self.request_id_of(next(self._numbers))
 
     def finish(self, record: Record) -> None:
         """The exchange is over. Listeners are told, and whoever reads changes."""
@@ -150,13 +154,13 @@ class Totals:
         if record.gaps is not None:
             histograms["between_events"].add(record.gaps)
 
-    def listen(self, listener: Callable[[Record], None]) -> Callable[[], None]:
+    def listen(self, listener: Callable[[Record], object]) -> Callable[[], None]:
         """Have ``listener`` called with each exchange that is over, by its own thread. Returns what ends that."""
         with self._lock:
             self._listeners = (*self._listeners, listener)
         return lambda: self._forget(listener)
 
-    def _forget(self, listener: Callable[[Record], None]) -> None:
+    def _forget(self, listener: Callable[[Record], object]) -> None:
         with self._lock:
             self._listeners = tuple(other for other in self._listeners if other is not listener)
 

@@ -113,7 +113,8 @@ class Autoscaler:
                 return found
             if not place.is_waiting:
                 place.is_waiting = True
-                log.info("%s Waiting for a worker: %s", record.name, found.said)
+                # A terminal shows it while it lasts, and not this line.
+                log.info("%s Waiting for a worker: %s", record.name, found.said, extra={"is_shown_live": True})
             if not found.trouble:
                 self.state.check(lifeline)
             record.wait_for_worker(found.said)

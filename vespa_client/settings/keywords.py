@@ -41,3 +41,6 @@ class SettingKeywords(TypedDict, total=False):
     sandbox: bool
     sandbox_backend: str | None
     debug: bool
+    log_format: str
+    quiet: bool
+    log_file: str | None

@@ -54,6 +54,7 @@ def busy(client: VastClient) -> None:
     ask(client, stream=True)
     ask(client, "/v1/nothing")
     requests.post(f"{client.url}/v1/x", data="no json", timeout=LONG)
+    wait_until(lambda: client.status().totals.requests >= 4)
 
 
 @pytest.mark.parametrize(("accept", "kind"), [("", PROMETHEUS_TEXT), ("*/*", PROMETHEUS_TEXT), (OPEN["Accept"], OPEN_METRICS)])
