@@ -31,8 +31,11 @@ _LIMITS = TimeLimits(connect=5.0, first_byte=10.0, idle=10.0)
 _LARGEST_ANSWER = 4 * 2**20
 _PAUSE = 10.0
 _LOG_LINES = 100
-_LOG_PARTS = ("info0", "info1", "logs", "trace", "debug")
+# Each has what the one before it says, and more; this is what people look for, first.
+_LOG_PARTS = ("info1", "info0", "logs", "trace", "debug")
 _MOST_WORKERS = 500
+# Beyond it, and for NaN, there is no float that JSON has.
+_LARGEST_NUMBER = 1e300
 
 # docs.vast.ai, "Worker states" and "Pricing".
 _GPU = frozenset({"ready", "starting", "updating", "loading", "active", "idle", "running", "model_loading"})
@@ -109,6 +112,8 @@ class Fleet:
             return FleetView(False, problem.message, now)
         except (TransportError, _Unreadable) as problem:
             lifeline.check()
+            # An endpoint that was made anew under its name has another number.
+            self._id = None
             return FleetView(False, f"Vast.ai doesn't tell: {problem}", now)
         lines: list[str] = []
         try:
@@ -185,7 +190,9 @@ def _worker(row: dict[str, Any]) -> FleetWorker:
 
 
 def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    if not isinstance(value, int | float) or isinstance(value, bool) or not abs(value) < _LARGEST_NUMBER:
+        return None
+    return float(value)
 
 
 def _whole(value: Any) -> int | None:
@@ -195,6 +202,6 @@ def _whole(value: Any) -> int | None:
 def _lines(said: Any) -> list[str]:
     if not isinstance(said, dict):
         raise _Unreadable("its answer is no log")
-    parts = (said.get(name) for name in _LOG_PARTS)
-    text = "\n".join("\n".join(map(str, part)) if isinstance(part, list) else str(part) for part in parts if part)
+    part = next((said[name] for name in _LOG_PARTS if said.get(name)), "")
+    text = "\n".join(map(str, part)) if isinstance(part, list) else str(part)
     return [printable(line)[:500] for line in text.splitlines() if line.strip()][-_LOG_LINES:]

@@ -20,7 +20,7 @@ from ..http1.heads import RequestHead, host_of, request_hosts
 from ..http1.malformed import MessageError
 from ..net.addresses import is_loopback
 
-__all__ = ["Access"]
+__all__ = ["Access", "check_same_origin"]
 
 # Pages that come out of an app on this machine: Electron, Tauri, editors, phones' web views, local files.
 _APP_SCHEMES = ("app", "tauri", "vscode-webview", "vscode-file", "capacitor", "file")
@@ -143,6 +143,19 @@ class Access:
             if scheme.lower() != "bearer":
                 return False
         return hmac.compare_digest(value.strip(" \t").encode("latin-1"), self._key.encode())
+
+
+def check_same_origin(head: RequestHead) -> None:
+    """Let in the proxy's own page, and programs that are no browser: for what changes something in the proxy.
+
+    A page on another port of this machine may ask the endpoint, and may not do this. Raises :class:`ForbiddenOrigin`.
+    """
+    host = field_value(head.fields, "host").lower()
+    origins = values_of(head.fields, "origin")
+    sites = values_of(head.fields, "sec-fetch-site")
+    is_own = all(origin.lower() in (f"http://{host}", f"https://{host}") for origin in origins)
+    if not is_own or any(site.lower() != "same-origin" for site in sites):
+        raise ForbiddenOrigin("Only the proxy's own page may do this.", hint="Do it there, or with a program such as curl.")
 
 
 @lru_cache(maxsize=1024)

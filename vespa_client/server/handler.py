@@ -253,7 +253,8 @@ class ProxyHandler(BaseHTTPRequestHandler):
                 record.answer_locally(204)
                 writer.begin(204, "No Content", preflight, None)
                 return
-            head = access.without_key(head)
+            if not (is_own_page(head.target) and self._service.pages.is_open(head)):
+                head = access.without_key(head)
             cost = check_head(head, framing, self._settings)
             if self._service.stopping:
                 raise ShuttingDown("The proxy is stopping.", retry_after=_RETRY_AFTER)

@@ -68,4 +68,9 @@ def test_neither_a_visit_nor_a_page_of_another_site_cancels(proxy: VastClient, w
         assert (visited.status_code, visited.headers["Allow"]) == (405, "POST")
         assert cancel(proxy, Origin="https://elsewhere.example").status_code == 403
         assert cancel(proxy, **{"Sec-Fetch-Site": "cross-site"}).status_code == 403
+        # Such a page may ask for an answer, and not end those of others.
+        assert cancel(proxy, Origin="http://localhost:1").status_code == 403
+        assert cancel(proxy, **{"Sec-Fetch-Site": "same-site"}).status_code == 403
+        own = {"Origin": proxy.url, "Sec-Fetch-Site": "same-origin"}
+        assert requests.post(f"{proxy.url}/_vespa/exchanges/7/cancel", headers=own, timeout=LONG).status_code == 404
         assert peer.is_silent(0.1)

@@ -148,3 +148,14 @@ def test_an_open_page_isn_t_a_request_that_was_cut(start_proxy: StartProxy) -> N
 def test_head_is_the_head_alone(proxy: VastClient) -> None:
     answer = requests.head(f"{proxy.url}/_vespa/events", timeout=LONG)
     assert (answer.status_code, answer.headers["Content-Type"]) == (200, "text/event-stream")
+
+
+def test_the_sums_follow_what_has_ended(proxy: VastClient, worker: RawWorker) -> None:
+    with events(proxy) as stream, connect(proxy.url) as client:
+        first = next(stream)[1]
+        with asked(client, worker) as peer:
+            peer.send(answer())
+        overview = until(stream, "overview")[-1][1]
+    assert set(overview) == {"now", "proxy", "totals", "series", "workers", "errors"}
+    assert (first["totals"]["requests"], overview["totals"]["requests"]) == (0, 1)
+    assert overview["workers"][0]["address"] == worker.address

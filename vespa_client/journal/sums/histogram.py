@@ -63,6 +63,7 @@ class Histogram:
         for index, here in enumerate(self.counts[:-1]):
             if here and below + here >= rank:
                 low = self.bounds[index - 1] if index else 0.0
-                return low + (self.bounds[index] - low) * (rank - below) / here
+                # No value is above the sum of all: a single one is known exactly.
+                return min(low + (self.bounds[index] - low) * (rank - below) / here, self.total)
             below += here
         return self.bounds[-1]

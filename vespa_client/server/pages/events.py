@@ -20,7 +20,7 @@ from ...net.lifeline import Lifeline
 from ...routing.endpoint_view import EndpointView
 from ..answer_writer import AnswerWriter
 from .answer import NEVER_STORED
-from .status import Status, as_json
+from .status import Overview, Status, as_json
 
 __all__ = ["MOST_FOLLOWERS", "Follower"]
 
@@ -29,6 +29,7 @@ MOST_FOLLOWERS = 32
 
 _STEP = 0.1
 _PROGRESS_SECONDS = 1.0
+_OVERVIEW_SECONDS = 2.0
 _HEARTBEAT_SECONDS = 15.0
 # Of a reader that is told to come again.
 _RETRY_MILLISECONDS = 2000
@@ -43,15 +44,18 @@ class Follower:
         self,
         totals: Totals,
         status: Callable[[], Status],
+        overview: Callable[[], Overview],
         endpoint: Callable[[], EndpointView],
         is_stopping: Callable[[], bool],
     ) -> None:
         self._totals = totals
         self._status = status
+        self._overview = overview
         self._endpoint = endpoint
         self._is_stopping = is_stopping
         self._known: set[int] = set()
         """The exchanges in progress that the reader has been told of."""
+        self._sums_are_old = False
         self._number = 0
 
     def serve(self, writer: AnswerWriter, lifeline: Lifeline) -> None:
@@ -75,7 +79,7 @@ class Follower:
         writer.end()
 
     def _follow(self, changes: Changes[Record], endpoint: EndpointView, writer: AnswerWriter, lifeline: Lifeline) -> None:
-        spoken = told = time.monotonic()
+        spoken = told = summed = time.monotonic()
         while not changes.overflowed and not self._is_stopping():
             lifeline.wait(_STEP)
             now = time.monotonic()
@@ -87,6 +91,10 @@ class Follower:
             if now - told >= _PROGRESS_SECONDS:
                 told = now
                 events += self._progress()
+            if self._sums_are_old and now - summed >= _OVERVIEW_SECONDS:
+                summed = now
+                self._sums_are_old = False
+                events.append(self._event("overview", self._overview()))
             if not events and now - spoken >= _HEARTBEAT_SECONDS:
                 events.append(self._event("heartbeat", {"now": round(time.time(), 4)}))
             if events:
@@ -96,6 +104,7 @@ class Follower:
     def _changed(self, exchange: Exchange) -> bytes:
         if exchange.phase == "done":
             self._known.discard(exchange.number)
+            self._sums_are_old = True
             return self._event("finished", exchange)
         if exchange.number in self._known:
             return self._event("phase", exchange)

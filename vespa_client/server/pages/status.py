@@ -15,7 +15,19 @@ from ...routing.endpoint_view import EndpointView
 from ...settings.table import Settings, settings_table
 from ...version import __version__
 
-__all__ = ["SHAPE", "Proxy", "Status", "Waiting", "as_json", "proxy_of", "settings_shown", "status_of", "waiting_of"]
+__all__ = [
+    "SHAPE",
+    "Overview",
+    "Proxy",
+    "Status",
+    "Waiting",
+    "as_json",
+    "overview_of",
+    "proxy_of",
+    "settings_shown",
+    "status_of",
+    "waiting_of",
+]
 
 SHAPE = 1
 """Rises when a field goes or changes its meaning; new ones may come without that."""
@@ -52,6 +64,18 @@ class Waiting:
 
 
 @dataclass(frozen=True)
+class Overview:
+    """The parts of a :class:`Status` that change when an exchange ends, but for the exchanges themselves."""
+
+    now: float
+    proxy: Proxy
+    totals: Sums
+    series: Series
+    workers: list[Worker]
+    errors: list[ErrorCount]
+
+
+@dataclass(frozen=True)
 class Status:
     """What the proxy does and has done. Times of day are seconds since 1970."""
 
@@ -75,28 +99,39 @@ class Status:
 
 def status_of(totals: Totals, endpoint: EndpointView, proxy: Proxy, settings: Mapping[str, Any]) -> Status:
     """The status now."""
-    now = time.time()
-    dead = set(endpoint.dead_workers)
     running = totals.running()
     with totals.settled():
         recent = list(totals.recent)
-        sums, series, errors = sums_of(totals), series_of(totals, now), errors_of(totals)
-        workers = [Worker.of(tally, dead=tally.address in dead) for tally in reversed(totals.workers.all())]
+        seen = _overview(totals, endpoint, proxy)
     in_progress = [Exchange.of(record) for record in running]
     return Status(
         version=SHAPE,
-        now=round(now, 4),
+        now=seen.now,
         proxy=proxy,
         endpoint=endpoint,
         waiting=waiting_of(in_progress),
         in_progress=in_progress,
         recent=[Exchange.of(record) for record in reversed(recent)],
-        totals=sums,
-        series=series,
-        workers=workers,
-        errors=errors,
+        totals=seen.totals,
+        series=seen.series,
+        workers=seen.workers,
+        errors=seen.errors,
         settings=dict(settings),
     )
+
+
+def overview_of(totals: Totals, endpoint: EndpointView, proxy: Proxy) -> Overview:
+    """The sums now."""
+    with totals.settled():
+        return _overview(totals, endpoint, proxy)
+
+
+def _overview(totals: Totals, endpoint: EndpointView, proxy: Proxy) -> Overview:
+    """The sums now, for whoever holds the totals' lock."""
+    now = time.time()
+    dead = set(endpoint.dead_workers)
+    workers = [Worker.of(tally, dead=tally.address in dead) for tally in reversed(totals.workers.all())]
+    return Overview(round(now, 4), proxy, sums_of(totals), series_of(totals, now), workers, errors_of(totals))
 
 
 def waiting_of(in_progress: list[Exchange]) -> Waiting:
