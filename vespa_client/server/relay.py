@@ -58,7 +58,7 @@ def _pass_on(came: WorkerAnswer, request: WorkerRequest, writer: AnswerWriter, r
     record.begin(answer.status_code)
     if says_nothing:
         problem = gave_no_reason(answer.status_code, request.method, request.path, retried=came.retried)
-        record.detail = f"{problem.code}: {problem.message}"
+        record.detail, record.hint = f"{problem.code}: {problem.message}", problem.advice
         writer.begin_error(problem, answer.status_code, answer.reason, fields)
     else:
         if is_error and came.retried and not values_of(answer.fields, "x-should-retry"):

@@ -74,7 +74,7 @@ def _pass_error(
         if writer.started:
             raise problem
         record.begin(status)
-        record.detail = f"{problem.code}: {problem.message}"
+        record.detail, record.hint = f"{problem.code}: {problem.message}", problem.advice
         writer.begin_error(problem, status, answer.reason, _fields(answer))
     else:
         if writer.started:
