@@ -29,6 +29,7 @@ _REFUSED = {
     "allow",
     "retry-after",
     "www-authenticate",
+    "upgrade",
 }
 _OWN = {"allow", "content-length", "connection"}
 _CORS = {"access-control-allow-origin", "access-control-expose-headers", "vary"}
