@@ -74,6 +74,7 @@ PURE_IMPORTS = {
     "struct",
     "typing",
     "urllib.parse",
+    "zlib",
 }
 
 SPEAKS_AND_EXITS = {"command", "__main__"}

@@ -9,7 +9,6 @@ from typing import Any
 import anthropic
 import pytest
 
-from tests.support.official_worker import OfficialWorker
 from tests.support.waiting import LONG
 from vespa_client import VastClient
 
@@ -29,15 +28,16 @@ from .conversation import (
     WEATHER_SCHEMA,
     get_weather,
 )
+from .site import Site
 
 TOOLS: Any = [{"name": "get_weather", "description": "The weather in a city.", "input_schema": WEATHER_SCHEMA}]
 THINKING: Any = {"type": "enabled", "budget_tokens": 1024}
 
 
 @pytest.fixture
-def sdk(official_proxy: VastClient) -> Iterator[anthropic.Anthropic]:
+def sdk(proxy: VastClient) -> Iterator[anthropic.Anthropic]:
     """Without retries, which would hide a failure."""
-    with anthropic.Anthropic(base_url=official_proxy.url, api_key="not-used", max_retries=0, timeout=LONG) as client:
+    with anthropic.Anthropic(base_url=proxy.url, api_key="not-used", max_retries=0, timeout=LONG) as client:
         yield client
 
 
@@ -47,14 +47,14 @@ def asking(text: str) -> dict[str, Any]:
 
 @pytest.mark.client("`anthropic` (Python)")
 class TestMessages:
-    def test_plain(self, sdk: anthropic.Anthropic, official: OfficialWorker) -> None:
+    def test_plain(self, sdk: anthropic.Anthropic, site: Site) -> None:
         answer = sdk.messages.with_raw_response.create(**asking(HELLO), system="Be brief.")
         assert answer.headers["X-Vespa-Translated"] == "messages"
         message = answer.parse()
         assert [block.text for block in message.content] == [ANSWER]
         assert (message.role, message.stop_reason) == ("assistant", "end_turn")
         assert message.usage.input_tokens > 1 and message.usage.output_tokens > 1
-        (payload,) = official.payloads()
+        (payload,) = site.payloads()
         assert [said["content"] for said in payload["messages"]] == ["Be brief.", HELLO]
 
     def test_streamed(self, sdk: anthropic.Anthropic) -> None:
@@ -91,14 +91,14 @@ class TestMessages:
             sdk.messages.create(**asking(ERROR))
         assert caught.value.type == "rate_limit_error"
 
-    def test_cancel(self, sdk: anthropic.Anthropic, official: OfficialWorker) -> None:
+    def test_cancel(self, sdk: anthropic.Anthropic, site: Site) -> None:
         with sdk.messages.stream(**asking(HOLD)) as stream:
             assert next(iter(stream.text_stream))
-        official.wait_for_report("Cancelled")
+        site.wait_until_cancelled()
 
-    def test_models(self, sdk: anthropic.Anthropic, official: OfficialWorker) -> None:
+    def test_models(self, sdk: anthropic.Anthropic, site: Site) -> None:
         assert [model.id for model in sdk.models.list()] == ["my-endpoint"]
-        assert not official.costs()
+        assert not site.costs()
         sdk.messages.create(**asking(HELLO))
         assert [model.id for model in sdk.models.list()] == [MODEL]
         assert sdk.models.retrieve(MODEL).type == "model"
@@ -117,21 +117,19 @@ class TestMessages:
         assert thought.type == "thinking" and THOUGHTS in thought.thinking
         assert said.type == "text"
 
-    def test_tokens_are_counted_without_a_worker(self, sdk: anthropic.Anthropic, official: OfficialWorker) -> None:
+    def test_tokens_are_counted_without_a_worker(self, sdk: anthropic.Anthropic, site: Site) -> None:
         few = sdk.messages.count_tokens(model=MODEL, messages=[{"role": "user", "content": HELLO}])
         many = sdk.messages.count_tokens(model=MODEL, messages=[{"role": "user", "content": HELLO * 100}], tools=TOOLS)
         assert 0 < few.input_tokens < many.input_tokens
-        assert not official.costs()
+        assert not site.costs()
 
     def test_the_beta_api(self, sdk: anthropic.Anthropic) -> None:
         message = sdk.beta.messages.create(**asking(HELLO), betas=["interleaved-thinking-2025-05-14"])
         assert [block.text for block in message.content if block.type == "text"] == [ANSWER]
 
-    def test_async_side_by_side(self, official_proxy: VastClient) -> None:
+    def test_async_side_by_side(self, proxy: VastClient) -> None:
         async def all_texts() -> list[str]:
-            async with anthropic.AsyncAnthropic(
-                base_url=official_proxy.url, api_key="not-used", max_retries=0, timeout=LONG
-            ) as client:
+            async with anthropic.AsyncAnthropic(base_url=proxy.url, api_key="not-used", max_retries=0, timeout=LONG) as client:
 
                 async def streamed() -> str:
                     async with client.messages.stream(**asking(HELLO)) as stream:

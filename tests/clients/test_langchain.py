@@ -17,11 +17,11 @@ from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI
 from pydantic import BaseModel
 
-from tests.support.official_worker import OfficialWorker
 from tests.support.waiting import LONG
 from vespa_client import VastClient
 
 from .conversation import ANSWER, ASKING_THE_TOOL, ERROR, ERROR_TEXT, HELLO, HOLD, MODEL, TOOL_ANSWER, get_weather
+from .site import Site
 
 
 class City(BaseModel):
@@ -52,8 +52,8 @@ def with_messages(url: str) -> Iterator[BaseChatModel]:
     ],
     ids=["openai", "anthropic"],
 )
-def model(request: pytest.FixtureRequest, official_proxy: VastClient) -> Iterator[BaseChatModel]:
-    with request.param(official_proxy.url) as made:
+def model(request: pytest.FixtureRequest, proxy: VastClient) -> Iterator[BaseChatModel]:
+    with request.param(proxy.url) as made:
         yield made
 
 
@@ -81,11 +81,11 @@ def test_error(model: BaseChatModel) -> None:
         model.invoke(ERROR)
 
 
-def test_cancel(model: BaseChatModel, official: OfficialWorker) -> None:
+def test_cancel(model: BaseChatModel, site: Site) -> None:
     stream: Any = model.stream(HOLD)
     assert next(chunk.text for chunk in stream if chunk.text)
     stream.close()
-    official.wait_for_report("Cancelled")
+    site.wait_until_cancelled()
 
 
 def test_structured_output(model: BaseChatModel) -> None:

@@ -11,11 +11,11 @@ from typing import Any
 
 import pytest
 
-from tests.support.official_worker import OfficialWorker
 from tests.support.programs import ROOT, environment
 from vespa_client import VastClient
 
 from .conversation import ANSWER, ERROR_TEXT, MODEL, TOOL_ANSWER
+from .site import Site
 
 pytestmark = [
     pytest.mark.heavy,
@@ -48,8 +48,8 @@ def litellm() -> Iterator[subprocess.Popen[str]]:
         pytest.param("anthropic", marks=pytest.mark.client("`litellm` (Python), Anthropic")),
     ]
 )
-def ask(request: pytest.FixtureRequest, litellm: subprocess.Popen[str], official_proxy: VastClient) -> Ask:
-    base = f"{official_proxy.url}/v1" if request.param == "openai" else official_proxy.url
+def ask(request: pytest.FixtureRequest, litellm: subprocess.Popen[str], proxy: VastClient) -> Ask:
+    base = f"{proxy.url}/v1" if request.param == "openai" else proxy.url
 
     def ask(what: str) -> Any:
         assert litellm.stdin and litellm.stdout
@@ -77,14 +77,14 @@ def test_error(ask: Ask) -> None:
     assert ERROR_TEXT in text
 
 
-def test_cancel(ask: Ask, official: OfficialWorker) -> None:
+def test_cancel(ask: Ask, site: Site) -> None:
     assert ask("cancel")
-    official.wait_for_report("Cancelled")
+    site.wait_until_cancelled()
 
 
-def test_models(ask: Ask, official: OfficialWorker) -> None:
+def test_models(ask: Ask, site: Site) -> None:
     assert [name.rpartition("/")[2] for name in ask("models")] == ["my-endpoint"]
-    assert not official.costs()
+    assert not site.costs()
 
 
 def test_responses(ask: Ask) -> None:

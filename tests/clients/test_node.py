@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 
 from tests.support.javascript import ENVIRONMENT, installed_by_npm
-from tests.support.official_worker import OfficialWorker
 from vespa_client import VastClient
 
 from .conversation import ANSWER, ERROR_TEXT, TOOL_ANSWER
+from .site import Site
 
 NODE = Path(__file__).parent / "node"
 OPENAI = ("openai.js", "openai")
@@ -38,12 +38,12 @@ def packages(request: pytest.FixtureRequest) -> Path:
 
 
 @pytest.fixture
-def run(request: pytest.FixtureRequest, packages: Path, official_proxy: VastClient, tmp_path: Path) -> Run:
+def run(request: pytest.FixtureRequest, packages: Path, proxy: VastClient, tmp_path: Path) -> Run:
     """Runs a function of the client's program, and returns what that returned."""
     program, client = request.param
 
     def run(function: str) -> Any:
-        told = {"PROXY_URL": official_proxy.url, "CLIENT": client, "HOME": str(tmp_path)}
+        told = {"PROXY_URL": proxy.url, "CLIENT": client, "HOME": str(tmp_path)}
         command = ["node", "main.js", program, function]
         done = subprocess.run(command, cwd=packages, env={**ENVIRONMENT, **told}, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
@@ -86,13 +86,13 @@ def test_error(run: Run) -> None:
 
 
 @every_client
-def test_cancel(run: Run, official: OfficialWorker) -> None:
+def test_cancel(run: Run, site: Site) -> None:
     assert run("cancelled")
-    official.wait_for_report("Cancelled")
+    site.wait_until_cancelled()
 
 
 # Vercel's SDK has no call for it.
 @clients(OPENAI, ANTHROPIC)
-def test_models(run: Run, official: OfficialWorker) -> None:
+def test_models(run: Run, site: Site) -> None:
     assert run("models") == ["my-endpoint"]
-    assert not official.costs()
+    assert not site.costs()

@@ -9,7 +9,6 @@ from typing import Any
 import ollama
 import pytest
 
-from tests.support.official_worker import OfficialWorker
 from tests.support.waiting import LONG
 from vespa_client import VastClient
 
@@ -29,11 +28,12 @@ from .conversation import (
     WEATHER_SCHEMA,
     get_weather,
 )
+from .site import Site
 
 
 @pytest.fixture
-def client(official_proxy: VastClient) -> Iterator[ollama.Client]:
-    made = ollama.Client(official_proxy.url, timeout=LONG)
+def client(proxy: VastClient) -> Iterator[ollama.Client]:
+    made = ollama.Client(proxy.url, timeout=LONG)
     yield made
     made._client.close()
 
@@ -69,16 +69,16 @@ class TestOllama:
             client.chat(MODEL, user(ERROR))
         assert caught.value.status_code == 429
 
-    def test_cancel(self, client: ollama.Client, official: OfficialWorker) -> None:
+    def test_cancel(self, client: ollama.Client, site: Site) -> None:
         stream: Any = client.chat(MODEL, user(HOLD), stream=True)
         assert next(piece.message.content for piece in stream if piece.message.content)
         stream.close()
-        official.wait_for_report("Cancelled")
+        site.wait_until_cancelled()
 
-    def test_models(self, client: ollama.Client, official: OfficialWorker) -> None:
+    def test_models(self, client: ollama.Client, site: Site) -> None:
         assert [model.model for model in client.list().models] == ["my-endpoint"]
         assert "completion" in (client.show("my-endpoint").capabilities or [])
-        assert not official.costs()
+        assert not site.costs()
 
     def test_a_stream_that_breaks_off_fails(self, client: ollama.Client) -> None:
         with pytest.raises(ollama.ResponseError):
@@ -99,9 +99,9 @@ class TestOllama:
         answer = client.chat(MODEL, user("Name a city."), format=WEATHER_SCHEMA)
         assert answer.message.content == f'{{"city": "{CITY}"}}'
 
-    def test_async(self, official_proxy: VastClient) -> None:
+    def test_async(self, proxy: VastClient) -> None:
         async def text() -> str:
-            client = ollama.AsyncClient(official_proxy.url, timeout=LONG)
+            client = ollama.AsyncClient(proxy.url, timeout=LONG)
             stream: Any = await client.chat(MODEL, user(HELLO), stream=True)
             said = "".join([piece.message.content async for piece in stream])
             await client._client.aclose()

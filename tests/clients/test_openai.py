@@ -11,7 +11,6 @@ import openai
 import pytest
 from pydantic import BaseModel
 
-from tests.support.official_worker import OfficialWorker
 from tests.support.waiting import LONG
 from vespa_client import VastClient
 
@@ -31,6 +30,7 @@ from .conversation import (
     WEATHER_SCHEMA,
     get_weather,
 )
+from .site import Site
 
 FUNCTION: Any = {"name": "get_weather", "description": "The weather in a city.", "parameters": WEATHER_SCHEMA, "strict": True}
 
@@ -41,9 +41,9 @@ class City(BaseModel):
 
 
 @pytest.fixture
-def sdk(official_proxy: VastClient) -> Iterator[openai.OpenAI]:
+def sdk(proxy: VastClient) -> Iterator[openai.OpenAI]:
     """Without retries, which would hide a failure."""
-    with openai.OpenAI(base_url=f"{official_proxy.url}/v1", api_key="not-used", max_retries=0, timeout=LONG) as client:
+    with openai.OpenAI(base_url=f"{proxy.url}/v1", api_key="not-used", max_retries=0, timeout=LONG) as client:
         yield client
 
 
@@ -76,14 +76,14 @@ class TestChat:
         with pytest.raises(openai.RateLimitError, match=ERROR_TEXT):
             sdk.chat.completions.create(model=MODEL, messages=user(ERROR))
 
-    def test_cancel(self, sdk: openai.OpenAI, official: OfficialWorker) -> None:
+    def test_cancel(self, sdk: openai.OpenAI, site: Site) -> None:
         with sdk.chat.completions.create(model=MODEL, messages=user(HOLD), stream=True) as stream:
             assert next(text for chunk in stream if (text := chunk.choices[0].delta.content))
-        official.wait_for_report("Cancelled")
+        site.wait_until_cancelled()
 
-    def test_models(self, sdk: openai.OpenAI, official: OfficialWorker) -> None:
+    def test_models(self, sdk: openai.OpenAI, site: Site) -> None:
         assert [model.id for model in sdk.models.list()] == ["my-endpoint"]
-        assert not official.costs()
+        assert not site.costs()
         sdk.chat.completions.create(model=MODEL, messages=user(HELLO))
         assert [model.id for model in sdk.models.list()] == [MODEL]
         assert sdk.models.retrieve(MODEL).id == MODEL
@@ -91,13 +91,13 @@ class TestChat:
 
 @pytest.mark.client("`openai` (Python), responses")
 class TestResponses:
-    def test_plain(self, sdk: openai.OpenAI, official: OfficialWorker) -> None:
+    def test_plain(self, sdk: openai.OpenAI, site: Site) -> None:
         answer = sdk.responses.with_raw_response.create(model=MODEL, input=HELLO, instructions="Be brief.")
         assert answer.headers["X-Vespa-Translated"] == "responses"
         response = answer.parse()
         assert (response.output_text, response.status) == (ANSWER, "completed")
         assert response.usage and response.usage.output_tokens > 1
-        (payload,) = official.payloads()
+        (payload,) = site.payloads()
         assert [message["content"] for message in payload["messages"]] == ["Be brief.", HELLO]
 
     def test_streamed(self, sdk: openai.OpenAI) -> None:
@@ -137,10 +137,10 @@ class TestResponses:
             sdk.responses.create(model=MODEL, input=HELLO, previous_response_id="resp_1")
         assert caught.value.param == "previous_response_id"
 
-    def test_cancel(self, sdk: openai.OpenAI, official: OfficialWorker) -> None:
+    def test_cancel(self, sdk: openai.OpenAI, site: Site) -> None:
         with sdk.responses.create(model=MODEL, input=HOLD, stream=True) as stream:
             assert next(event.delta for event in stream if event.type == "response.output_text.delta")
-        official.wait_for_report("Cancelled")
+        site.wait_until_cancelled()
 
     def test_models(self, sdk: openai.OpenAI) -> None:
         sdk.responses.create(model=MODEL, input=HELLO)
@@ -172,9 +172,9 @@ class TestResponses:
         assert (thought.type, said.type) == ("reasoning", "message")
         assert THOUGHTS in str(thought)
 
-    def test_async_side_by_side(self, official_proxy: VastClient) -> None:
+    def test_async_side_by_side(self, proxy: VastClient) -> None:
         async def all_texts() -> list[str]:
-            base_url = f"{official_proxy.url}/v1"
+            base_url = f"{proxy.url}/v1"
             async with openai.AsyncOpenAI(base_url=base_url, api_key="not-used", max_retries=0, timeout=LONG) as client:
 
                 async def streamed() -> str:

@@ -9,11 +9,11 @@ from typing import Any
 import openai
 import pytest
 
-from tests.support.official_worker import OfficialWorker
 from tests.support.waiting import LONG
 from vespa_client import VastClient
 
 from .conversation import ANSWER, ASKING_THE_TOOL, ERROR, ERROR_TEXT, HELLO, HOLD, MODEL, TOOL_ANSWER, get_weather
+from .site import Site
 
 try:
     import agents
@@ -30,13 +30,13 @@ Run = Callable[..., Any]
 
 
 @pytest.fixture
-def run(official_proxy: VastClient) -> Run:
+def run(proxy: VastClient) -> Run:
     """Has the function do something with an agent, made of the keywords, in an event loop that leaves nothing open."""
     agents.set_tracing_disabled(True)  # traces would go to OpenAI
 
     def run(work: Callable[[Any], Awaitable[Any]], **how: Any) -> Any:
         async def worked() -> Any:
-            base_url = f"{official_proxy.url}/v1"
+            base_url = f"{proxy.url}/v1"
             async with openai.AsyncOpenAI(base_url=base_url, api_key="not-used", max_retries=0, timeout=LONG) as client:
                 model = agents.OpenAIResponsesModel(model=MODEL, openai_client=client)
                 return await work(agents.Agent(name="agent", model=model, instructions="Be brief.", **how))
@@ -88,7 +88,7 @@ def test_error(run: Run) -> None:
         run(ask)
 
 
-def test_cancel(run: Run, official: OfficialWorker) -> None:
+def test_cancel(run: Run, site: Site) -> None:
     async def ask(agent: Any) -> None:
         heard = asyncio.Event()
         listening = asyncio.ensure_future(texts(agent, HOLD, heard))
@@ -96,7 +96,7 @@ def test_cancel(run: Run, official: OfficialWorker) -> None:
         listening.cancel()
         await asyncio.wait([listening])
         # The client is closed behind this: what ends the request is the agent's own doing.
-        await asyncio.to_thread(official.wait_for_report, "Cancelled")
+        await asyncio.to_thread(site.wait_until_cancelled)
 
     run(ask)
 

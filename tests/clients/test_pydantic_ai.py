@@ -12,11 +12,11 @@ import openai
 import pytest
 from pydantic import BaseModel
 
-from tests.support.official_worker import OfficialWorker
 from tests.support.waiting import LONG
 from vespa_client import VastClient
 
 from .conversation import ANSWER, ASKING_THE_TOOL, ERROR, ERROR_TEXT, HELLO, HOLD, MODEL, WEATHER, get_weather
+from .site import Site
 
 pytest.importorskip("pydantic_ai", reason="pydantic-ai needs Python 3.11")
 
@@ -64,13 +64,13 @@ Run = Callable[..., Any]
     ],
     ids=["chat", "responses", "messages"],
 )
-def run(request: pytest.FixtureRequest, official_proxy: VastClient) -> Run:
+def run(request: pytest.FixtureRequest, proxy: VastClient) -> Run:
     """Has the function do something with an agent, made of the keywords, in an event loop that leaves nothing open."""
     make_client, make_model = request.param
 
     def run(work: Callable[[Agent[None, Any]], Awaitable[Any]], **how: Any) -> Any:
         async def worked() -> Any:
-            client: AbstractAsyncContextManager[Any] = make_client(official_proxy.url)
+            client: AbstractAsyncContextManager[Any] = make_client(proxy.url)
             async with client as opened:
                 return await work(Agent(make_model(opened), **how))
 
@@ -111,7 +111,7 @@ def test_error(run: Run) -> None:
     assert caught.value.status_code == 429
 
 
-def test_cancel(run: Run, official: OfficialWorker) -> None:
+def test_cancel(run: Run, site: Site) -> None:
     async def ask(agent: Agent[None, Any]) -> None:
         heard = asyncio.Event()
 
@@ -126,7 +126,7 @@ def test_cancel(run: Run, official: OfficialWorker) -> None:
         await asyncio.wait([listening])
 
     run(ask)
-    official.wait_for_report("Cancelled")
+    site.wait_until_cancelled()
 
 
 def test_structured_output(run: Run) -> None:

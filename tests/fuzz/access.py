@@ -27,6 +27,7 @@ _HOP_BY_HOP = (
     "upgrade",
 )
 _SECRETS = ("authorization", "proxy-authorization", "cookie", "x-api-key", "api-key")
+_PARTS_OF_SECRETS = ("key", "token", "secret", "auth", "pass", "cookie", "credential", "signature")
 _FOR_THE_PROXY = ("host", "content-length", "expect", "x-serverless-cost")
 
 
@@ -64,9 +65,14 @@ def cost_in(fields: Fields) -> str:
     return next(iter(values_of(fields, "x-serverless-cost")), "1.0")
 
 
-def worker_view(fields: Fields, *, envelope: bool) -> Fields:
-    """The header lines that a worker is to see, those left out on which opinions may differ."""
+def worker_view(fields: Fields, *, envelope: bool, uncoded: bool = False) -> Fields:
+    """The header lines that a worker is to see, those left out on which opinions may differ.
+
+    ``uncoded``: a heartbeat may begin a stream, behind which no coded one could follow.
+    """
     named = set(members_of(fields, "connection"))
+    if uncoded:
+        fields = [field for field in fields if field[0].lower() != "accept-encoding"] + [("Accept-Encoding", "identity")]
     kept = []
     for name, value in fields:
         lower = name.lower()
@@ -82,7 +88,13 @@ def is_open(lower: str, *, envelope: bool, is_named: bool) -> bool:
 
     An envelope is JSON, whatever was in it. ``is_named``: Connection names the content's type, which it has no business to.
     """
-    return lower in ("proxy-authentication-info", "content-encoding") or (lower == "content-type" and (envelope or is_named))
+    if lower not in _SECRETS and any(part in lower for part in _PARTS_OF_SECRETS):
+        return True
+    return lower == "content-encoding" or (lower == "content-type" and is_named) or (envelope and _is_of_the_body(lower))
+
+
+def _is_of_the_body(lower: str) -> bool:
+    return lower.startswith(("content-", "content_")) or "digest" in lower or lower in ("etag", "last-modified", "mime-version")
 
 
 def host_reasons(authority: str) -> list[Reason]:

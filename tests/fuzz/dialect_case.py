@@ -30,6 +30,7 @@ _PIXEL = "data:image/png;base64,iVBORw0KGgo="
 _SCHEMA: _Object = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"], "additionalProperties": False}
 _ROUTES = ("/v1/responses", "/v1/messages", "/v1/messages?beta=true", "/api/chat", "/api/generate", "/v1/messages/count_tokens")
 _ERRORS = (400, 401, 404, 405, 413, 422, 429, 500, 501, 502, 503)
+_ERROR_BODIES = (b"", b"oops", b'{"error": {"message": "odd", "code": 400}}', b'{"detail": [{"msg": "odd"}]}', b"[1")
 _LARGE = b"data: " + b"x" * (5 << 20) + b"\n\n"
 
 
@@ -192,11 +193,8 @@ def _draw_chat(kinds: list[str], streams: bool, source: Random) -> tuple[Expecte
     luck = source.random()
     if luck < 0.12:
         kinds.append("error")
-        status = source.choice(_ERRORS)
-        words = source.choice(
-            (b"", b"oops", b'{"error": {"message": "odd", "code": 400}}', b'{"detail": [{"msg": "odd"}]}', b"[1")
-        )
-        answer = _answer(status, words, source.choice(("application/json", "text/plain")))
+        kind = source.choice(("application/json", "text/plain"))
+        answer = _answer(source.choice(_ERRORS), source.choice(_ERROR_BODIES), kind)
         return "broken", _script(answer, source.choice(("keep", "close")))
     if luck < 0.15:
         kinds.append("coded")

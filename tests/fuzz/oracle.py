@@ -77,9 +77,7 @@ def read_stream(data: bytes, max_body: int) -> Reading:
     reading = Reading([], "clean")
     place = 0
     while True:
-        blank = 0
-        while data.startswith(b"\r\n", place):
-            place, blank = place + 2, blank + 1
+        place, blank = _behind_empty_lines(data, place)
         if place == len(data):
             return reading
         try:
@@ -98,6 +96,19 @@ def read_stream(data: bytes, max_body: int) -> Reading:
             reading.end = "closed"
             return reading
         place = step.end
+
+
+def _behind_empty_lines(data: bytes, place: int) -> tuple[int, int]:
+    """Where they end, and how many there are. One of LF alone is forgiven too, as the issue has it."""
+    count = bare = 0
+    while True:
+        if data.startswith(b"\r\n", place):
+            place += 2
+        elif data.startswith(b"\n", place) and not bare:
+            place, bare = place + 1, 1
+        else:
+            return place, count
+        count += 1
 
 
 def _read_one(data: bytes, place: int, max_body: int) -> Step:

@@ -171,3 +171,45 @@ def test_the_types_of_the_head_say_what_kind_of_error_a_body_is() -> None:
         WorkerRequest.read(head("POST", "/", ("CONTENT-encoding", "gzip")), "1", b"{}")
     with pytest.raises(BadRequest):
         WorkerRequest.read(head("POST", "/"), "1", b"--b")
+
+
+# What is streamed
+
+STREAM = b'{"stream": true}'
+
+
+@pytest.mark.parametrize(
+    ("target", "body", "accept", "streams"),
+    [
+        ("/v1/chat/completions", STREAM, "application/json", True),
+        ("/v1/x", STREAM, "", True),
+        ("/v1/x", b"{}", "text/event-stream", False),
+        ("/v1/x", b'{"stream": false}', "", False),
+        ("/generate", STREAM, "*/*", True),
+        ("/generate_stream", b"{}", "", True),
+        ("/v1beta/models/m:streamGenerateContent?alt=sse", b"{}", "", True),
+        ("/v1beta/models/m:streamGenerateContent?a=b&alt=sse", b"{}", "", True),
+        ("/v1beta/models/m:streamGenerateContent", b"{}", "", False),
+        ("/api/chat", STREAM, "", False),
+        ("/api/generate/", STREAM, "*/*", False),
+        ("/ollama/api/pull", STREAM, "", False),
+        ("/api/v1/chat/completions", STREAM, "", True),
+        ("/v1/x", STREAM, "application/x-ndjson", False),
+        ("/v1/x", STREAM, "application/jsonl, */*", False),
+        ("/v1/x", STREAM, "application/x-ndjson, text/event-stream", True),
+    ],
+)
+def test_an_event_stream_is_expected_where_one_was_asked_for(target: str, body: bytes, accept: str, streams: bool) -> None:
+    asked = WorkerRequest.read(head("POST", target, ("Accept", accept)), "1", body)
+    assert asked.streams is streams
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "DELETE"])
+def test_a_request_without_a_body_is_for_no_stream(method: str) -> None:
+    assert not WorkerRequest.read(head(method, "/v1/x?alt=sse"), "1", b"").streams
+
+
+def test_an_uncoded_answer_is_asked_for_once_and_nothing_else_changes() -> None:
+    fields = [("accept-encoding", "gzip"), ("A", "1"), ("Accept-Encoding", "br"), ("B", "2")]
+    asked = WorkerRequest.read(head("POST", "/v1/x", *fields), "1", STREAM)
+    assert asked.uncoded() == asked._replace(fields=[("A", "1"), ("B", "2"), ("Accept-Encoding", "identity")])

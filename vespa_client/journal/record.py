@@ -65,6 +65,5 @@ class Record:
             parts.append(f"waited {self.waited:.1f} s")
         if self.retries:
             parts.append(f"{self.retries} retried")
-        if self.outcome != "whole":
-            parts.append(f"{self.outcome}: {self.detail}" if self.detail else self.outcome)
-        return ", ".join(parts)
+        ending = ": ".join(filter(None, ("" if self.outcome == "whole" else self.outcome, self.detail)))
+        return ", ".join([*parts, ending] if ending else parts)

@@ -27,5 +27,6 @@ class ServedEndpoint:
 
         Raises :class:`VespaError`, and :class:`ClientGone` when the lifeline is cut.
         """
+        self._workers.say_held_back(request, record)
         exchange = Exchange(request, record, lifeline, self._autoscaler, self._workers, wait=self._wait, retries=self._retries)
         return exchange.run()

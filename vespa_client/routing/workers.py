@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 
 from ..errors import RedirectRefused
 from ..http1.forwarding import held_back, worker_fields
 from ..journal.log import log
+from ..journal.record import Record
 from ..net.addresses import leads_to_loopback
 from ..net.lifeline import Lifeline
 from ..outbound.answer import Answer
@@ -48,7 +50,7 @@ class Workers:
         self._transport = transport
         self._trust = trust
         self._limits = limits
-        self._held_back = held_back(forwarded)
+        self._forwarded = frozenset(name.lower() for name in forwarded)
         self._redirects = redirects or Redirects()
         self._require_tls = require_tls
         self._told_in_clear: set[str] = set()
@@ -77,6 +79,14 @@ class Workers:
             self._told_in_clear.add(worker)
             log.warning("The worker %s has no TLS: prompts and answers cross the internet in the clear.", worker)
 
+    def say_held_back(self, request: WorkerRequest, record: Record) -> None:
+        """Have the log of the decisions name the headers that no worker gets since each could be somebody's key."""
+        if not log.isEnabledFor(logging.DEBUG):
+            return
+        for name in held_back(request.fields, self._forwarded):
+            said = "%s %s is held back as a possible secret; --forward-header %s lets it through"
+            log.debug(said, record.name, name, name)
+
     def send(self, request: WorkerRequest, assignment: Assignment, lifeline: Lifeline) -> Answer:
         """Send the client's request under the assignment, and return the answer's head, its body still to come.
 
@@ -87,7 +97,7 @@ class Workers:
             request.method,
             assignment.url,
             request.target if wrapped else sign_target(request.target, assignment.auth),
-            worker_fields(request.fields, self._held_back, envelope=wrapped),
+            worker_fields(request.fields, self._forwarded, envelope=wrapped),
             wrap(request.payload, assignment.auth) if wrapped else None,
         )
         if assignment.url.startswith("https:"):

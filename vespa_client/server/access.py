@@ -11,6 +11,7 @@ import ipaddress
 import re
 from collections.abc import Sequence
 from functools import lru_cache
+from urllib.parse import unquote
 
 from ..errors import BadRequest, ForbiddenOrigin, ProxyKeyMissing, UnknownHost
 from ..http1.fields import Fields, field_value, values_of
@@ -105,7 +106,7 @@ class Access:
             return head
         if not any(self._is_key(name, value) for name, value in head.fields):
             raise ProxyKeyMissing("This proxy asks for its key, and the request doesn't have it.")
-        if self._key_as_word.search(head.target):
+        if self._key_as_word.search(head.target) or self._key_as_word.search(unquote(head.target, "latin-1")):
             raise BadRequest("The proxy's key stands in the address.", hint="Send it as api_key, and leave it out there.")
         return head._replace(fields=[field for field in head.fields if not self._key_as_word.search(field[1])])
 

@@ -89,6 +89,7 @@ class ProxyHandler(BaseHTTPRequestHandler):
         self._watch: Watch | None = None
         self._lifeline: Lifeline | None = None
         self._is_busy = False
+        self._is_cut = False
         self._lingers = False
         self._breaks_off = False
         self._local_address = ""
@@ -97,7 +98,7 @@ class ProxyHandler(BaseHTTPRequestHandler):
     def handle_one_request(self) -> None:
         """Read one request and answer it; ``close_connection`` says whether it was the last one."""
         self.close_connection = True
-        with contextlib.suppress(ClientGone, OSError):
+        try:
             if self._admission is Admission.TURNED_AWAY:
                 self._turn_away()
             elif self._admission is Admission.SERVED and not self._service.stopping:
@@ -105,6 +106,9 @@ class ProxyHandler(BaseHTTPRequestHandler):
                     self._begin()
                 self._serve_one()
                 self.close_connection = self.close_connection or self._service.stopping
+        except (ClientGone, OSError):
+            # What else it has sent is nobody's wish any more.
+            self.close_connection = True
 
     def finish(self) -> None:
         """End the connection."""
@@ -127,6 +131,7 @@ class ProxyHandler(BaseHTTPRequestHandler):
 
     def cut(self) -> None:
         """See :class:`.connections.Connection`."""
+        self._is_cut = True
         lifeline = self._lifeline
         if lifeline is not None:
             lifeline.cut()
@@ -160,7 +165,7 @@ class ProxyHandler(BaseHTTPRequestHandler):
             self._timed.limit_writes(_LINGER_SECONDS)
             self._local_address = self._socket.getsockname()[0]
             self._reader.limit(_LINGER_SECONDS)
-            block = self._reader.read_head(_LINGER_SECONDS)
+            block = self._reader.read_head(_LINGER_SECONDS, forgives_lf=True)
             if block is None:
                 return
             head = parse_request_head(block)
@@ -176,7 +181,7 @@ class ProxyHandler(BaseHTTPRequestHandler):
         block: bytes | None = None
         try:
             self._reader.limit(self._settings.client_idle_timeout)
-            block = self._reader.read_head(self._settings.head_timeout)
+            block = self._reader.read_head(self._settings.head_timeout, forgives_lf=True)
             if block is None:
                 return
             self._is_busy = True
@@ -292,15 +297,19 @@ class ProxyHandler(BaseHTTPRequestHandler):
         service = self._service
         self._timed.limit_writes(self._settings.idle_timeout)
         self._lifeline = lifeline = Lifeline()
+        if self._is_cut:  # by a thread that found no lifeline yet
+            lifeline.cut()
         try:
             self._watch.begin(lifeline, writer.probe)
             passage = service.translator.passage(request, writer)
-            with service.heartbeats.beating(writer) if passage.streams else contextlib.nullcontext():
-                came = passage.ask(lambda asked: service.endpoint.answer(asked, record, lifeline))
+            beats = service.heartbeats.are_for(writer, streams=passage.streams)
+            with service.heartbeats.beating(writer) if beats else contextlib.nullcontext():
+                # The answer may have to follow a head that promises plain events.
+                came = passage.ask(lambda asked: service.endpoint.answer(asked.uncoded() if beats else asked, record, lifeline))
             if passage.translation is None:
-                first = relay(came, writer, record, lifeline)
+                first = relay(came, request, writer, record, lifeline)
             else:
-                first = relay_translated(came, passage.translation, request.path, writer, record, lifeline, service.heartbeats)
+                first = relay_translated(came, passage.translation, request, writer, record, lifeline, service.heartbeats)
             if came.answer.status_code == 200:
                 service.models.see_answer(request, first)
         except ClientGone:

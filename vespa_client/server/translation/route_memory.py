@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 
-__all__ = ["NO_SUCH_ROUTE", "MissingRoutes"]
+__all__ = ["NO_SUCH_ROUTE", "RouteMemory"]
 
 NO_SUCH_ROUTE = frozenset({404, 405, 501})
 """A worker's answers on a route that it may not have."""
@@ -15,7 +15,7 @@ NO_SUCH_ROUTE = frozenset({404, 405, 501})
 _REMEMBERED_SECONDS = 3600.0
 
 
-class MissingRoutes:
+class RouteMemory:
     """The routes that one endpoint's workers lack. Safe to share between threads."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
