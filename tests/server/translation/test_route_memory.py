@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from vespa_client.server.translation.missing_routes import MissingRoutes
+from vespa_client.server.translation.route_memory import RouteMemory
 
 HOUR = 3600.0
 
@@ -16,7 +16,7 @@ class Clock:
 
 def test_a_route_is_missing_for_an_hour() -> None:
     clock = Clock()
-    missing = MissingRoutes(clock)
+    missing = RouteMemory(clock)
     assert not missing.has("/v1/responses")
     missing.note("/v1/responses")
     clock.now += HOUR - 1
@@ -26,7 +26,7 @@ def test_a_route_is_missing_for_an_hour() -> None:
 
 
 def test_each_route_is_remembered_for_itself() -> None:
-    missing = MissingRoutes(Clock())
+    missing = RouteMemory(Clock())
     missing.note("/v1/responses")
     assert not missing.has("/v1/messages")
     missing.note("/v1/messages")
