@@ -231,6 +231,7 @@ class TestInteractiveSetUp:
         it.expect(f"Fetching endpoint API key for '{shown}'...\r\n")
         it.expect(f"Starting proxy for: {shown}\r\n")
         it.listening()
+        it.expect("[y/N]: ")
         assert it.interrupt() == 0
         assert "\x1b" not in it.screen and "\u202e" not in it.screen
 

@@ -15,7 +15,7 @@ _DIGITS = {"r": "1", "a": "2", "t": "3"}
 
 @dataclass(frozen=True)
 class Mark:
-    """``fuzzer``: ``r`` (requests), ``a`` (answers) or ``t`` (translations); ``index``: its place on its connection."""
+    """``fuzzer``: ``r`` (requests), ``a`` (answers), ``t`` (translations); ``index``: the request's place on its connection."""
 
     fuzzer: str
     number: int

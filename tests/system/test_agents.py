@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from vespa_client.sandbox import Sandbox
 from vespa_client.sandbox.speech.script import Script
 
 from ..support import coding_agents
-from ..support.coding_agents import AGENTS, CodingAgent
+from ..support.coding_agents import AGENTS, Codex, CodingAgent
 from ..support.official_worker import OfficialWorker, official, official_proxy
 from ..support.outbound_proxy import OutboundProxy
 from ..support.waiting import LONG
@@ -138,6 +139,17 @@ def test_error(agent: CodingAgent, stage: Stage) -> None:
         output, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode != 0
     assert SHORT_PAGE in output
+
+
+@pytest.mark.parametrize("agent", [Codex], indirect=True)
+def test_codex_falls_back_from_its_websocket(agent: CodingAgent, stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    stage.follow(["Good morning.", {"calls": [agent.reads]}])
+    with caplog.at_level(logging.INFO, "vespa_client"), agent.doing("Say good morning.") as process:
+        output, _ = process.communicate(timeout=PATIENCE)
+    assert agent.said(output) == "Good morning."
+    asked = [line for line in caplog.messages if " /v1/responses -> " in line]
+    assert " -> 426, " in asked[0]
+    assert " -> 200, " in asked[-1]
 
 
 def test_half_an_answer_is_none(agent: CodingAgent, stage: Stage) -> None:

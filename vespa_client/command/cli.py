@@ -19,10 +19,9 @@ from .screen import RULE, endpoint_list, say, show_error, tell
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from ..client import VastClient
-    from .prompts import Answers
 
 __all__ = ["main"]
 
@@ -64,10 +63,11 @@ def _run(arguments: argparse.Namespace, signals: StopSignals) -> int:
         if settings.sandbox or not _is_incomplete(settings):
             return _serve(settings, signals)
         if sys.stdin.isatty():
+            from .next_time import spare_the_next_time
             from .prompts import interactive_setup
 
             answers = interactive_setup(settings, ask_port=arguments.port is None)
-            return _serve(answers.settings, signals, answers)
+            return _serve(answers.settings, signals, lambda: spare_the_next_time(answers, signals))
         if not _has_account_key(settings):
             raise _what_is_missing(settings)
         return _serve(settings, signals)  # with the account's only endpoint, or an error that lists them
@@ -91,8 +91,7 @@ def _list(settings: Settings) -> int:
     return OK
 
 
-def _serve(settings: Settings, signals: StopSignals, answers: Answers | None = None) -> int:
-    """``answers`` are those of the set-up, if there was one."""
+def _serve(settings: Settings, signals: StopSignals, once_it_serves: Callable[[], None] = lambda: None) -> int:
     import time
 
     from ..client import VastClient
@@ -103,8 +102,7 @@ def _serve(settings: Settings, signals: StopSignals, answers: Answers | None = N
         _start(client, settings)
         signals.check()
         _announce(client, settings)
-        if answers is not None:
-            _spare_the_next_time(answers, signals)
+        once_it_serves()
         # In steps: on Windows, a sleep without an end can't be interrupted.
         while True:
             time.sleep(1.0)
@@ -136,14 +134,6 @@ def _start(client: VastClient, settings: Settings) -> None:
         else:
             problem.hint = f"Use {another}, or stop that program."
         raise
-
-
-def _spare_the_next_time(answers: Answers, signals: StopSignals) -> None:
-    from .next_time import command_without_questions, offer_to_keep_key
-
-    say(f"  Next time, without questions:\n    {command_without_questions(answers)}\n")
-    if answers.typed_key is not None:
-        offer_to_keep_key(answers.typed_key, signals)
 
 
 def _announce(client: VastClient, settings: Settings) -> None:
