@@ -18,7 +18,7 @@ from ..support import coding_agents
 from ..support.coding_agents import AGENTS, Codex, CodingAgent
 from ..support.official_worker import OfficialWorker, official, official_proxy
 from ..support.outbound_proxy import OutboundProxy
-from ..support.waiting import LONG
+from ..support.waiting import LONG, wait_until
 
 __all__ = ["official", "official_proxy"]
 
@@ -89,10 +89,11 @@ def outbound() -> Iterator[OutboundProxy]:
 @pytest.fixture(params=[pytest.param(kind, marks=pytest.mark.client(name), id=name) for name, kind in AGENTS.items()])
 def agent(
     request: pytest.FixtureRequest, stage: Stage, agent_modules: Path, outbound: OutboundProxy, tmp_path: Path
-) -> CodingAgent:
+) -> Iterator[CodingAgent]:
     made: CodingAgent = request.param(agent_modules, tmp_path, stage.proxy.url, f"http://127.0.0.1:{outbound.port}")
     (made.work / "notes.txt").write_text(NOTES)
-    return made
+    yield made
+    wait_until(lambda: not made.running())
 
 
 def test_streamed(agent: CodingAgent, stage: Stage) -> None:
