@@ -90,7 +90,7 @@ class TestInteractiveSetUp:
         it.type("0")
         url = it.listening()
         assert requests.get(f"{url}/v1/models", timeout=LONG).status_code == 200
-        it.expect("GET /v1/models -> 200")
+        it.expect("GET    /v1/models")
         assert it.interrupt() == 0
         shown = it.screen.replace(url.rpartition(":")[2], "PORT")
         setup, _, rest = shown.partition('api_key="not-used")\n\n')
@@ -103,7 +103,7 @@ class TestInteractiveSetUp:
             + fetched("my-llm-endpoint")
             + started("my-llm-endpoint")
         )
-        assert rest.count("GET /v1/models -> 200") == 1
+        assert rest.count("GET    /v1/models") == 1
         assert "Stopping" in rest
         assert account.account_key not in it.screen
         assert all(endpoint.api_key not in it.screen for endpoint in account.endpoints)

@@ -13,7 +13,7 @@ from ..journal.printable import printable
 from ..settings.shells import KEY_FILE
 from ..settings.table import Settings, resolve
 from .arguments import USAGE, keys_in, parse
-from .process import StopSignals, let_go_of_output, logging_to_stderr, open_streams, raise_file_limit
+from .process import StopSignals, let_go_of_output, open_streams, raise_file_limit
 from .screen import RULE, endpoint_list, say, show_error, tell
 
 TYPE_CHECKING = False
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from ..client import VastClient
+    from ..journal.totals import Totals
 
 __all__ = ["main"]
 
@@ -57,20 +58,24 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: argparse.Namespace, signals: StopSignals) -> int:
     settings = resolve({name: value for name, value in vars(arguments).items() if name != "list"})
-    with logging_to_stderr(settings.debug):
+    from ..journal.totals import Totals
+    from .log.handlers import logging_as_told
+
+    totals = Totals()
+    with logging_as_told(settings, totals):
         if arguments.list:
             return _list(settings)
         if settings.sandbox or not _is_incomplete(settings):
-            return _serve(settings, signals)
+            return _serve(settings, totals, signals)
         if sys.stdin.isatty():
             from .next_time import spare_the_next_time
             from .prompts import interactive_setup
 
             answers = interactive_setup(settings, ask_port=arguments.port is None)
-            return _serve(answers.settings, signals, lambda: spare_the_next_time(answers, signals))
+            return _serve(answers.settings, totals, signals, lambda: spare_the_next_time(answers, signals))
         if not _has_account_key(settings):
             raise _what_is_missing(settings)
-        return _serve(settings, signals)  # with the account's only endpoint, or an error that lists them
+        return _serve(settings, totals, signals)  # with the account's only endpoint, or an error that lists them
 
 
 def _list(settings: Settings) -> int:
@@ -91,13 +96,13 @@ def _list(settings: Settings) -> int:
     return OK
 
 
-def _serve(settings: Settings, signals: StopSignals, once_it_serves: Callable[[], None] = lambda: None) -> int:
+def _serve(settings: Settings, totals: Totals, signals: StopSignals, once_it_serves: Callable[[], None] = lambda: None) -> int:
     import time
 
     from ..client import VastClient
 
     raise_file_limit(settings.max_connections)
-    client = VastClient.from_settings(settings)
+    client = VastClient.from_settings(settings, totals)
     try:
         _start(client, settings)
         signals.check()

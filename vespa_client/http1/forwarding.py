@@ -15,6 +15,7 @@ __all__ = [
     "COST_HEADER",
     "ERROR_HEADER",
     "LOCAL_HEADER",
+    "REQUEST_ID_HEADER",
     "TRANSLATED_HEADER",
     "answer_fields",
     "describes_body",
@@ -27,6 +28,8 @@ ERROR_HEADER = "X-Vespa-Error"
 """Marks the proxy's own errors from a worker's."""
 LOCAL_HEADER = "X-Vespa-Local"
 """Says that the proxy gave the answer, and by which part of its table."""
+REQUEST_ID_HEADER = "X-Vespa-Request-Id"
+"""Says which request it is the answer to."""
 TRANSLATED_HEADER = "X-Vespa-Translated"
 """Names the dialect that an answer was translated into."""
 
@@ -49,7 +52,7 @@ _HOP_BY_HOP = frozenset(
 _CORS_PREFIX = "access-control-"
 # A log-in for a proxy is a secret: whoever names it with --forward-header means a proxy further on.
 _NOT_FOR_WORKERS = (_HOP_BY_HOP - {"proxy-authorization"}) | {"host", "content-length", "expect", COST_HEADER}
-_MARKS = {name.lower() for name in (ERROR_HEADER, LOCAL_HEADER, TRANSLATED_HEADER)}
+_MARKS = {name.lower() for name in (ERROR_HEADER, LOCAL_HEADER, REQUEST_ID_HEADER, TRANSLATED_HEADER)}
 _NOT_THE_CLIENTS = _HOP_BY_HOP | _MARKS | {"content-length"}
 # RFC 9530 and its forerunner; what the SDKs of AWS and Google Cloud send; RFC 9110, 8.8.
 _ABOUT_THE_BODY = frozenset(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections.abc import Callable
 
 from ..errors import RedirectRefused
 from ..http1.forwarding import held_back, worker_fields
@@ -79,6 +80,12 @@ class Workers:
             self._told_in_clear.add(worker)
             log.warning("The worker %s has no TLS: prompts and answers cross the internet in the clear.", worker)
 
+    def dead(self) -> set[str]:
+        """The addresses of the workers that could not be reached a moment ago."""
+        now = time.monotonic()
+        with self._lock:
+            return {url.partition("://")[2] for url, until in self._dead_until.items() if now < until}
+
     def say_held_back(self, request: WorkerRequest, record: Record) -> None:
         """Have the log of the decisions name the headers that no worker gets since each could be somebody's key."""
         if not log.isEnabledFor(logging.DEBUG):
@@ -87,9 +94,16 @@ class Workers:
             said = "%s %s is held back as a possible secret; --forward-header %s lets it through"
             log.debug(said, record.name, name, name)
 
-    def send(self, request: WorkerRequest, assignment: Assignment, lifeline: Lifeline) -> Answer:
+    def send(
+        self,
+        request: WorkerRequest,
+        assignment: Assignment,
+        lifeline: Lifeline,
+        on_phase: Callable[[str], None] = lambda phase: None,
+    ) -> Answer:
         """Send the client's request under the assignment, and return the answer's head, its body still to come.
 
+        ``on_phase`` is told ``connecting`` where a new connection is made for it, and ``first_byte`` when there is one.
         Raises :class:`TransportError`, :class:`RedirectRefused`, and :class:`ClientGone`.
         """
         wrapped = request.method in BODY_METHODS
@@ -105,7 +119,7 @@ class Workers:
         elif not leads_to_loopback(assignment.url):
             self._say_in_clear(assignment.url.partition("://")[2])
         try:
-            answer = self._transport.send_once(outbound, self._limits, lifeline)
+            answer = self._transport.send_once(outbound, self._limits, lifeline, on_phase)
         except CertificateRefused as refused:
             # Vast.ai may have changed its root. The next try is the exchange's to make, with an assignment of its own.
             self._trust.renew(lifeline)

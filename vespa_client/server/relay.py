@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Iterator
 
-from ..errors import WorkerError
+from ..errors import VespaError, WorkerError
 from ..http1.fields import field_value, values_of
 from ..http1.forwarding import answer_fields
 from ..http1.framing import length_of
 from ..http1.malformed import MessageError
-from ..journal.record import Record
+from ..journal.answer_meter import AnswerMeter, meter_for
+from ..journal.record import Problem, Record
 from ..net.lifeline import Lifeline
 from ..outbound.answer import Answer
 from ..outbound.failures import AnswerBroken, TransportError
@@ -20,7 +21,7 @@ from ..routing.missing_routes import LONGEST_BARE, is_bare, may_be_bare
 from ..routing.worker_errors import answered_after_a_heartbeat, broke_off, gave_no_reason
 from .answer_writer import AnswerWriter, is_event_stream
 
-__all__ = ["relay"]
+__all__ = ["noted", "relay"]
 
 # How much of an error's text is quoted where it can't be passed on as it came, in bytes.
 _QUOTED = 2000
@@ -43,6 +44,12 @@ def relay(came: WorkerAnswer, request: WorkerRequest, writer: AnswerWriter, reco
         came.answer.close()
 
 
+def noted(problem: VespaError, record: Record) -> Problem:
+    """The problem as the record has it. The answer that tells it has the request's id from here on."""
+    problem.request_id = record.request_id
+    return Problem(problem.code, problem.message, problem.advice)
+
+
 def _pass_on(came: WorkerAnswer, request: WorkerRequest, writer: AnswerWriter, record: Record) -> bytes:
     answer = came.answer
     fields = answer_fields(answer.fields)
@@ -58,14 +65,16 @@ def _pass_on(came: WorkerAnswer, request: WorkerRequest, writer: AnswerWriter, r
     record.begin(answer.status_code)
     if says_nothing:
         problem = gave_no_reason(answer.status_code, request.method, request.path, retried=came.retried)
-        record.detail = f"{problem.code}: {problem.message}"
+        record.tell(noted(problem, record))
         writer.begin_error(problem, answer.status_code, answer.reason, fields)
     else:
         if is_error and came.retried and not values_of(answer.fields, "x-should-retry"):
             fields.append(("x-should-retry", "false"))
+        meter = _meter(answer, record)
         writer.begin(answer.status_code, answer.reason, fields, _length(answer, writer.method), first)
-        record.answer_bytes += len(first)
-        first = _pass_body(pieces, writer, record, first)
+        if first:
+            meter.passed(first)
+        first = _pass_body(pieces, writer, meter, first)
     writer.end()
     return first
 
@@ -84,9 +93,14 @@ def _continue_stream(came: WorkerAnswer, request: WorkerRequest, writer: AnswerW
             "The worker's answer is no event stream, and a heartbeat had begun one.",
             hint='Send the request without "stream": true, or start the proxy with --heartbeat 0.',
         )
-    first = _pass_body(answer.uncoded(answer.iter_content(chunk_size=None)), writer, record)
+    pieces = answer.uncoded(answer.iter_content(chunk_size=None))
+    first = _pass_body(pieces, writer, meter_for(record, field_value(answer.fields, "content-type"), ""))
     writer.end()
     return first
+
+
+def _meter(answer: Answer, record: Record) -> AnswerMeter:
+    return meter_for(record, field_value(answer.fields, "content-type"), field_value(answer.fields, "content-encoding"))
 
 
 def _gathered(first: bytes, pieces: Iterator[bytes], limit: int) -> bytes:
@@ -111,12 +125,15 @@ def _text(pieces: Iterable[bytes | bytearray]) -> str:
     return b"".join(pieces).decode("utf-8", "replace")
 
 
-def _pass_body(pieces: Iterator[bytes], writer: AnswerWriter, record: Record, first: bytes = b"") -> bytes:
+def _pass_body(pieces: Iterator[bytes], writer: AnswerWriter, meter: AnswerMeter, first: bytes = b"") -> bytes:
     """Returns ``first``, or else the first of the pieces."""
-    for piece in pieces:
-        first = first or piece
-        writer.write(piece)
-        record.answer_bytes += len(piece)
+    try:
+        for piece in pieces:
+            first = first or piece
+            writer.write(piece)
+            meter.passed(piece)
+    finally:
+        meter.end()
     return first
 
 

@@ -53,3 +53,6 @@ class SettingKeywords(TypedDict, total=False):
     sandbox_scenario: str | None
     sandbox_script: str | None
     debug: bool
+    log_format: str
+    quiet: bool
+    log_file: str | None

@@ -260,7 +260,18 @@ class Settings:
     sandbox_script: str | None = _setting(
         None, "JSON file that says what its model answers, turn by turn", metavar="PATH", group="Sandbox"
     )
-    debug: bool = _setting(False, "log each decision", to.switch)
+    debug: bool = _setting(False, "log each decision", to.switch, group="Log")
+    log_format: str = _setting(
+        "text",
+        "how the log of the command line looks; json: one object a line",
+        metavar="FORMAT",
+        choices=("text", "json"),
+        group="Log",
+    )
+    quiet: bool = _setting(False, "show warnings and errors alone; a log file has all lines still", to.switch, group="Log")
+    log_file: str | None = _setting(
+        None, "write the log to this file too; it may be rotated while it is written", metavar="PATH", group="Log"
+    )
 
     def __init__(self, **given: Unpack[SettingKeywords]) -> None:
         table = settings_table()

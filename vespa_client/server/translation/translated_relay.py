@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator
 from ...dialects import Translation
 from ...dialects.chat_error import read_error_body
 from ...errors import AnswerNotUnderstood, WorkerFailed
-from ...http1.fields import Fields, values_of
+from ...http1.fields import Fields, field_value, values_of
 from ...http1.forwarding import answer_fields, describes_body
+from ...journal.answer_meter import AnswerMeter, meter_for
 from ...journal.record import Record
 from ...net.lifeline import ClientGone, Lifeline
 from ...outbound.answer import Answer
@@ -20,6 +21,7 @@ from ...routing.missing_routes import is_bare, may_be_bare
 from ...routing.worker_errors import answered_after_a_heartbeat, broke_off, gave_no_reason
 from ..answer_writer import AnswerWriter, is_event_stream
 from ..heartbeats import Heartbeats
+from ..relay import noted
 from .routes import dialect_of
 from .voice import TranslatedVoice
 
@@ -74,7 +76,7 @@ def _pass_error(
         if writer.started:
             raise problem
         record.begin(status)
-        record.detail = f"{problem.code}: {problem.message}"
+        record.tell(noted(problem, record))
         writer.begin_error(problem, status, answer.reason, _fields(answer))
     else:
         if writer.started:
@@ -97,7 +99,9 @@ def _pass_plain(answer: Answer, translation: Translation, writer: AnswerWriter, 
     body = translation.answer(said)
     record.begin(200)
     writer.begin(200, "OK", [*_fields(answer), ("Content-Type", "application/json")], len(body), body)
-    record.answer_bytes += len(body)
+    meter = meter_for(record, "application/json", "")
+    meter.passed(said, len(body))
+    meter.end()
     writer.end()
     return said
 
@@ -106,26 +110,32 @@ def _pass_stream(answer: Answer, writer: AnswerWriter, record: Record, heartbeat
     voice = writer.voice
     assert isinstance(voice, TranslatedVoice)
     stream = voice.stream
-    say = _Saying(voice, writer, record)
+    meter = meter_for(record, field_value(answer.fields, "content-type"), "")
+    say = _Saying(voice, writer, record, meter)
     head = [*_fields(answer), ("Content-Type", stream.content_type)]
     if not values_of(head, "cache-control"):
         head.append(("Cache-Control", "no-cache"))
     record.begin(200)
-    if not is_event_stream(answer.fields):
-        # A backend that doesn't stream has the whole completion in one piece.
+    try:
+        if not is_event_stream(answer.fields):
+            # A backend that doesn't stream has the whole completion in one piece.
+            with heartbeats.beating(writer):
+                first = _read_whole(answer)
+            say(stream.feed_completion, first, head)
+            pieces: Iterator[bytes] = iter(())
+        else:
+            pieces = answer.uncoded(answer.iter_content(chunk_size=None))
+            first = next(pieces, b"") if answer.raw.arrived() else b""
+            say(stream.feed, first, head)
         with heartbeats.beating(writer):
-            first = _read_whole(answer)
-        say(stream.feed_completion, first, head)
-        pieces: Iterator[bytes] = iter(())
-    else:
-        pieces = answer.uncoded(answer.iter_content(chunk_size=None))
-        first = next(pieces, b"") if answer.raw.arrived() else b""
-        say(stream.feed, first, head)
-    with heartbeats.beating(writer):
-        while not stream.is_over and (piece := next(pieces, b"")):
-            first = first or piece
-            say(stream.feed, piece)
-        say(lambda nothing: stream.end())
+            while not stream.is_over and (piece := next(pieces, b"")):
+                first = first or piece
+                say(stream.feed, piece)
+            say(lambda nothing: stream.end())
+    finally:
+        if stream.usage is not None:
+            record.take_tokens(stream.usage.input, stream.usage.output, "usage")
+        meter.end()
     failure = stream.failure
     if failure is not None:
         # It is said already; what follows has to break off visibly.
@@ -165,10 +175,11 @@ def _take_end(answer: Answer, pieces: Iterator[bytes]) -> None:
 class _Saying:
     """Writes what a stream's translator makes of what has come. Nobody else has the translator speak meanwhile."""
 
-    def __init__(self, voice: TranslatedVoice, writer: AnswerWriter, record: Record) -> None:
+    def __init__(self, voice: TranslatedVoice, writer: AnswerWriter, record: Record, meter: AnswerMeter) -> None:
         self._voice = voice
         self._writer = writer
         self._record = record
+        self._meter = meter
 
     def __call__(self, step: Callable[[bytes], bytes], came: bytes = b"", head: Fields | None = None) -> None:
         """``head`` are the headers, in front of what is said first, unless a heartbeat has begun the answer."""
@@ -182,7 +193,10 @@ class _Saying:
                 self._writer.begin(200, "OK", head, None, events)
             else:
                 self._writer.write(events)
-            self._record.answer_bytes += len(events)
+            if came:
+                self._meter.passed(came, len(events))
+            else:
+                self._record.answer_bytes += len(events)
             if fault is not None:
                 raise fault
 
