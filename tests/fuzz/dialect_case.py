@@ -30,6 +30,7 @@ _PIXEL = "data:image/png;base64,iVBORw0KGgo="
 _SCHEMA: _Object = {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"], "additionalProperties": False}
 _ROUTES = ("/v1/responses", "/v1/messages", "/v1/messages?beta=true", "/api/chat", "/api/generate", "/v1/messages/count_tokens")
 _ERRORS = (400, 401, 404, 405, 413, 422, 429, 500, 501, 502, 503)
+_ERROR_BODIES = (b"", b"oops", b'{"error": {"message": "odd", "code": 400}}', b'{"detail": [{"msg": "odd"}]}', b"[1")
 _LARGE = b"data: " + b"x" * (5 << 20) + b"\n\n"
 
 
@@ -192,11 +193,8 @@ def _draw_chat(kinds: list[str], streams: bool, source: Random) -> tuple[Expecte
     luck = source.random()
     if luck < 0.12:
         kinds.append("error")
-        status = source.choice(_ERRORS)
-        words = source.choice(
-            (b"", b"oops", b'{"error": {"message": "odd", "code": 400}}', b'{"detail": [{"msg": "odd"}]}', b"[1")
-        )
-        answer = _answer(status, words, source.choice(("application/json", "text/plain")))
+        kind = source.choice(("application/json", "text/plain"))
+        answer = _answer(source.choice(_ERRORS), source.choice(_ERROR_BODIES), kind)
         return "broken", _script(answer, source.choice(("keep", "close")))
     if luck < 0.15:
         kinds.append("coded")
@@ -209,68 +207,67 @@ def _draw_chat(kinds: list[str], streams: bool, source: Random) -> tuple[Expecte
 
 def _draw_plain(kinds: list[str], source: Random) -> tuple[Expected, Script]:
     value: Any = _completion(source)
-    data, expected = json.dumps(value).encode(), "whole"
+    data = json.dumps(value).encode()
     luck = source.random()
     if luck < 0.4:
         for _ in range(source.choice((1, 1, 3))):
             kind, value = mutate_json(value, source)
             kinds.append(f"plain: {kind}")
-        data, expected = json.dumps(value).encode(), "either"
-    elif luck < 0.55:
+        return "either", _script(_answer(200, json.dumps(value).encode(), "application/json"), "keep")
+    if luck < 0.55:
         kind, data = mutate_bytes(data, source)
         kinds.append(f"plain: {kind}")
-        expected = "either"
-    elif luck < 0.65:
+        return "either", _script(_answer(200, data, "application/json"), "keep")
+    answer = _answer(200, data, "application/json")
+    if luck < 0.65:
         kinds.append("plain: half of it")
-        answer = _answer(200, data, "application/json")
         return "broken", _script(answer[: -source.randrange(1, len(data))], source.choice(("close", "reset")))
-    else:
-        kinds.append("plain")
-    return expected, _script(_answer(200, data, "application/json"), "keep")  # type: ignore[return-value]
+    kinds.append("plain")
+    return "whole", _script(answer, "keep")
 
 
 def _draw_stream(kinds: list[str], source: Random) -> tuple[Expected, Script]:
     chunks: list[Any] = _chunks(source)
-    luck, expected = source.random(), "whole"
+    luck = source.random()
     if luck < 0.4:
         for _ in range(source.choice((1, 1, 2, 4))):
             place = source.randrange(len(chunks))
             kind, chunks[place] = mutate_json(chunks[place], source)
             kinds.append(f"stream: {kind}")
-        expected = "either"
     write = source.choice(_HABITS)
-    finish = next((at for at, chunk in enumerate(chunks) if '"finish_reason": "' in json.dumps(chunk)), len(chunks))
     events = [write(json.dumps(chunk).encode()) for chunk in chunks]
+    finish = next((at for at, chunk in enumerate(chunks) if '"finish_reason": "' in json.dumps(chunk)), len(chunks))
+    before = len(b"".join(events[:finish]))
     if source.random() < 0.8:
         events.append(write(b"[DONE]"))
-    body, before = b"".join(events), len(b"".join(events[:finish]))
-    end: LinkEnd = "keep"
-    if 0.4 <= luck < 0.5:
+    body = b"".join(events)
+    if luck < 0.4:
+        return "either", _stream_script(body, source)
+    if luck < 0.5:
         kind, body = mutate_bytes(body, source)
         kinds.append(f"stream: {kind}")
-        expected = "either"
-    elif 0.5 <= luck < 0.51:
+        return "either", _stream_script(body, source)
+    if luck < 0.51:
         kinds.append("stream: a large event")
-        body, expected = _LARGE + body, "broken"
-    elif 0.51 <= luck < 0.53:
+        return "broken", _stream_script(_LARGE + body, source)
+    if luck < 0.53:
         kinds.append("stream: an error in it")
-        body = body[:before] + write(b'{"error": {"message": "odd", "type": "server_error"}}')
-        expected = "broken"
-    elif luck >= 0.53:
-        kinds.append("stream")
-    framed = (
-        b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in cut(body, _places(body, source)) if piece) + b"0\r\n\r\n"
-    )
-    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
-    if luck >= 0.85:
+        return "broken", _stream_script(body[:before] + write(_ERROR_BODIES[2]), source)
+    if luck < 0.68:
         kinds.append("stream: half of it")
-        body = body[: source.randrange(before + 1)]
-        framed = b"%x\r\n%b\r\n" % (len(body), body) if body else b""
-        expected, end = "broken", source.choice(("close", "reset"))
-    data = head + framed
-    script = _script(data, end)
-    script.pieces = [Piece(piece, source.choice((0.0, 0.0, 0.001))) for piece in cut(data, _places(data, source)[:5])]
-    return expected, script  # type: ignore[return-value]
+        return "broken", _stream_script(body[: source.randrange(before + 1)], source, source.choice(("close", "reset")))
+    kinds.append("stream")
+    return "whole", _stream_script(body, source)
+
+
+def _stream_script(body: bytes, source: Random, end: LinkEnd = "keep") -> Script:
+    """The body in a few chunks and pieces. It lacks its last chunk where the connection ends with it."""
+    chunks = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in cut(body, _places(body, source)) if piece)
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+    script = _script(head + chunks + (b"0\r\n\r\n" if end == "keep" else b""), end)
+    pieces = cut(script.data, _places(script.data, source)[:5])
+    script.pieces = [Piece(piece, source.choice((0.0, 0.0, 0.001))) for piece in pieces]
+    return script
 
 
 def _places(data: bytes, source: Random) -> list[int]:

@@ -14,7 +14,7 @@ from .heads import Fields, Incomplete, Malformed, head_end, is_token, members_of
 from .payload import body_reasons, read_payload
 from .targets import read_target
 
-__all__ = ["Reading", "Request", "Step", "read_stream"]
+__all__ = ["Reading", "Request", "Step", "is_landing", "read_stream"]
 
 Refusal = Literal["never", "maybe", "surely"]
 End = Literal["clean", "closed", "broken", "incomplete"]
@@ -98,6 +98,11 @@ def read_stream(data: bytes, max_body: int) -> Reading:
         place = step.end
 
 
+def is_landing(request: Request) -> bool:
+    """Whether it asks for what is at ``/``, where the proxy says what it is."""
+    return request.method in ("GET", "HEAD") and request.target.partition("?")[0] == "/"
+
+
 def _behind_empty_lines(data: bytes, place: int) -> tuple[int, int]:
     """Where they end, and how many there are. One of LF alone is forgiven too, as the issue has it."""
     count = bare = 0
@@ -129,8 +134,11 @@ def _read_one(data: bytes, place: int, max_body: int) -> Step:
     if length is not None and length > max_body:
         # A preflight is answered without its body.
         reasons.append(Reason(None if preflight else 413, "the body is too long"))
+    if not preflight and "websocket" in members_of(fields, "upgrade"):
+        reasons.append(Reason(426, "another protocol"))
     request = Request(method, target, minor, fields, None)
-    step = Step(request, place, -1, closes, has_body=length is None or length > 0, own=method == "OPTIONS")
+    own = method == "OPTIONS" or is_landing(request)
+    step = Step(request, place, -1, closes, has_body=length is None or length > 0, own=own)
     try:
         body, step.end, odd_chunks = _read_body(data, end + 4, length, max_body)
     except (Malformed, Incomplete):

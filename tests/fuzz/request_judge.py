@@ -12,7 +12,7 @@ from .echo import echo_body, echo_of
 from .finding import Finding
 from .heads import Fields, members_of, values_of
 from .marks import Mark, marks_in
-from .oracle import Reading, Request, Step
+from .oracle import Reading, Request, Step, is_landing
 from .payload import asks_for_stream
 from .request_case import RequestCase
 from .seen import Answer, NotHTTP, read_answers
@@ -27,6 +27,7 @@ _REFUSED = {
     "x-vespa-error",
     "content-security-policy",
     "allow",
+    "upgrade",
     "retry-after",
     "www-authenticate",
     "upgrade",
@@ -167,6 +168,11 @@ def _was_served(step: Step, answer: Answer) -> bool:
         return False
     if step.refused == "surely":
         raise _Broken("what is wrong is refused", f"{step.why}: {answer}")
+    if is_landing(step.request):
+        if answer.status != 200 or values_of(answer.fields, "x-vespa-local") != ["landing"]:
+            raise _Broken("what is at / is the proxy's own", str(answer))
+        _check_headers(step, answer, _ECHOED | {"x-vespa-local", "content-security-policy"})
+        return True
     if step.own:
         if answer.status != 204:
             raise _Broken("OPTIONS is answered by the proxy", str(answer))

@@ -85,7 +85,7 @@ class TestLocally:
     def test_a_websocket_is_told_to_fall_back(self, path: str, client: Peer) -> None:
         got = ask(client, get(path, *UPGRADE))
         assert got.status == 426
-        assert got.one("Upgrade") == "HTTP/1.1"
+        assert (got.one("Upgrade"), got.one("Connection")) == ("HTTP/1.1", "close, Upgrade")
         assert client.rest() == b""
 
     def test_a_websocket_with_a_body_ends_the_connection(self, client: Peer) -> None:

@@ -22,6 +22,7 @@ from ..support.browser import Browser
 from ..support.coding_agents import AGENTS, CodingAgent
 from ..support.outbound_proxy import OutboundProxy
 from ..support.raw_worker import connect, get, post
+from ..support.waiting import wait_until
 
 try:
     import pexpect
@@ -148,3 +149,4 @@ def test_an_agent_wakes_nothing_before_its_first_prompt(
             cold_sandbox.model.wait_for(lambda requests: any(b"Say good morning." in request.body for request in requests))
         finally:
             terminal.close(force=True)
+        wait_until(lambda: not agent.running())

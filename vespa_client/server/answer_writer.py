@@ -225,10 +225,12 @@ class AnswerWriter:
             lines.append(f"Content-Length: {length}")
         if self._chunked:
             lines.append("Transfer-Encoding: chunked")
-        if self.closes or self.must_close:
-            lines.append("Connection: close")
-        elif self._minor == 0:
-            lines.append("Connection: keep-alive")
+        options = ["close"] if self.closes or self.must_close else ["keep-alive"] if self._minor == 0 else []
+        if status == 426 and field_value(fields, "upgrade"):
+            # RFC 9110, 7.8: it belongs to this connection.
+            options.append("Upgrade")
+        if options:
+            lines.append(f"Connection: {', '.join(options)}")
         head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
         self.started = True
         self._send(head + self._framed(first))

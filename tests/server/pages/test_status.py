@@ -33,6 +33,12 @@ def status(client: VastClient) -> dict[str, Any]:
     return parsed
 
 
+def settled(client: VastClient) -> dict[str, Any]:
+    """The status when nothing is in progress: an exchange ends after its answer."""
+    wait_until(lambda: not status(client)["in_progress"])
+    return status(client)
+
+
 def ask(client: VastClient, path: str = "/v1/completions", **body: Any) -> requests.Response:
     given = requests.post(f"{client.url}{path}", json={"prompt": "Hi", "model": "my-model", **body}, timeout=LONG)
     settled(client)
