@@ -21,6 +21,10 @@ ANTHROPIC = {"input_tokens": 11, "cache_creation_input_tokens": 2, "cache_read_i
     [
         ({**CHAT, "usage": OPENAI}, (11, 7, "usage")),
         ({"usage": {"prompt_tokens": 0, "completion_tokens": 0}}, (0, 0, "usage")),
+        (
+            {"usage": {"prompt_tokens": 11, "total_tokens": 18, "completion_tokens": 7}, "prompt_logprobs": None},
+            (11, 7, "usage"),
+        ),
         # Responses: details stand between the two.
         ({"usage": {"input_tokens": 11, "input_tokens_details": {"cached_tokens": 9}, "output_tokens": 7}}, (11, 7, "usage")),
         ({"content": [], "usage": ANTHROPIC}, (16, 7, "usage")),
@@ -65,6 +69,12 @@ def test_a_stream_whose_last_event_has_the_usage() -> None:
     assert record.events == 52
 
 
+def test_the_last_of_many_counts() -> None:
+    """vLLM's continuous_usage_stats: each event has the numbers so far."""
+    record = metered(events(*({"usage": {"prompt_tokens": 11, "completion_tokens": count}} for count in range(50)), b"[DONE]"))
+    assert (record.tokens_in, record.tokens_out, record.tokens_from) == (11, 49, "usage")
+
+
 def test_anthropic_s_stream_says_it_at_both_ends() -> None:
     start = {"type": "message_start", "message": {"usage": {"input_tokens": 11, "output_tokens": 1}}}
     text = [{"type": "content_block_delta", "delta": {"text": "a" * 300}}] * 100
@@ -107,7 +117,7 @@ def test_a_large_answer_is_looked_at_by_its_end_alone_and_not_kept() -> None:
     meter = meter_for(record, "application/json; charset=utf-8", "")
     for _ in range(40):
         meter.passed(piece)
-    assert sum(map(len, meter._last)) <= 16 * TAIL_BYTES  # type: ignore[attr-defined]
+    assert len(meter._tail) == TAIL_BYTES  # type: ignore[attr-defined]
     meter.passed(b'"usage": {"prompt_tokens": 1, "completion_tokens": 2}}')
     meter.end()
     assert (record.answer_bytes, record.tokens_out) == (40 * len(piece) + 54, 2)

@@ -19,13 +19,19 @@ TAIL_BYTES = 16 * 1024
 
 # Of what follows the name of an object with numbers in it.
 _LONGEST_OBJECT = 2000
-_NUMBER = re.compile(rb'"([a-z_]+)"\s*:\s*([0-9]{1,12})(?![0-9.eE])')
-_BRACKET = re.compile(rb"[{}]")
-_IN = (b"prompt_tokens", b"input_tokens", b"prompt_n", b"prompt_eval_count", b"num_prompt_tokens")
-_OUT = (b"completion_tokens", b"output_tokens", b"predicted_n", b"eval_count", b"generated_tokens", b"num_generated_tokens")
+_OBJECT = re.compile(rb"\s*:\s*\{")
+_NUMBER = rb'"\s*:\s*([0-9]{1,12})(?![0-9.eE])'
+_IN = re.compile(rb'"(?:prompt_tokens|input_tokens|prompt_n|prompt_eval_count|num_prompt_tokens)' + _NUMBER)
+_OUT = re.compile(
+    rb'"(?:completion_tokens|output_tokens|predicted_n|eval_count|generated_tokens|num_generated_tokens)' + _NUMBER
+)
 # Tokens of a prompt that Anthropic's API counts beside input_tokens.
-_CACHED = (b"cache_creation_input_tokens", b"cache_read_input_tokens")
+_CACHED = re.compile(rb'"(?:cache_creation_input_tokens|cache_read_input_tokens)' + _NUMBER)
 _NAMES = ((b'"usage"', "usage"), (b'"timings"', "timings"), (b'"metrics"', "metrics"))
+# What most servers of OpenAI's API end with, found in one step: the two numbers, with others at most between them.
+_USUAL = re.compile(
+    rb'"usage":\s?\{"prompt_tokens":\s?([0-9]{1,12}),\s?(?:"total_tokens":\s?[0-9]{1,12},\s?)?"completion_tokens":\s?([0-9]{1,12})[,}]'
+)
 # Without an object of their own around them.
 _BARE = (b'"eval_count"', b'"generated_tokens"')
 
@@ -40,47 +46,45 @@ class Tokens(NamedTuple):
 
 def tokens_in_answer(beginning: bytes, end: bytes) -> Tokens | None:
     """What an answer's beginning and end say of its tokens; None where they don't. Both may be the same bytes."""
+    last = end.rfind(b'"usage"')
+    if last >= 0 and (usual := _USUAL.match(end, last)):
+        return Tokens(int(usual[1]), int(usual[2]), "usage")
     for name, source in _NAMES:
-        found = _numbers_behind(name, end)
-        tokens_in, tokens_out = _count(found)
+        start = _object_behind(name, end)
+        if start < 0:
+            continue
+        stop = start + _LONGEST_OBJECT
+        tokens_in, tokens_out = _prompt(end, start, stop), _number(_OUT, end, start, stop)
         if tokens_in is None and tokens_out is not None:
-            tokens_in = _count(_numbers_behind(name, beginning))[0]
+            first = _object_behind(name, beginning)
+            tokens_in = _prompt(beginning, first, first + _LONGEST_OBJECT) if first >= 0 else None
         if tokens_in is not None or tokens_out is not None:
             return Tokens(tokens_in, tokens_out, source)
     for bare in _BARE:
         position = end.rfind(bare)
         if position >= 0:
             # In one object with others, in any order.
-            around = end[max(position - _LONGEST_OBJECT, 0) : position + _LONGEST_OBJECT]
-            return Tokens(*_count(dict(_NUMBER.findall(around))), "metrics")
+            start, stop = max(position - _LONGEST_OBJECT, 0), position + _LONGEST_OBJECT
+            return Tokens(_prompt(end, start, stop), _number(_OUT, end, position, stop), "metrics")
     return None
 
 
-def _numbers_behind(name: bytes, text: bytes) -> dict[bytes, bytes]:
-    """The numbers of the last object of that name: ``"usage": null`` stands in all events but the last."""
+def _object_behind(name: bytes, text: bytes) -> int:
+    """Where the last object of that name begins, or -1: ``"usage": null`` stands in all events but the last."""
     position = len(text)
     while (position := text.rfind(name, 0, position)) >= 0:
-        behind = text[position + len(name) : position + len(name) + _LONGEST_OBJECT]
-        if (start := behind.find(b"{")) >= 0 and not behind[:start].strip(b" \t\r\n:"):
-            numbers: dict[bytes, bytes] = {}
-            for key, number in _NUMBER.findall(_object(behind, start)):
-                numbers.setdefault(key, number)
-            return numbers
-    return {}
+        if found := _OBJECT.match(text, position + len(name)):
+            return found.end()
+    return -1
 
 
-def _object(text: bytes, start: int) -> bytes:
-    """From the bracket at ``start`` to the one that closes it, by count: these objects hold numbers and no text to speak of."""
-    depth = 0
-    for match in _BRACKET.finditer(text, start):
-        depth += 1 if match[0] == b"{" else -1
-        if not depth:
-            return text[start : match.end()]
-    return text[start:]
+def _prompt(text: bytes, start: int, stop: int) -> int | None:
+    tokens = _number(_IN, text, start, stop)
+    if tokens is None or text.find(b'"cache_', start, stop) < 0:
+        return tokens
+    return tokens + sum(int(found) for found in _CACHED.findall(text, start, stop))
 
 
-def _count(numbers: dict[bytes, bytes]) -> tuple[int | None, int | None]:
-    tokens_in = next((int(numbers[name]) for name in _IN if name in numbers), None)
-    if tokens_in is not None and b"prompt_tokens" not in numbers:
-        tokens_in += sum(int(numbers.get(name, b"0")) for name in _CACHED)
-    return tokens_in, next((int(numbers[name]) for name in _OUT if name in numbers), None)
+def _number(pattern: re.Pattern[bytes], text: bytes, start: int, stop: int) -> int | None:
+    found = pattern.search(text, start, stop)
+    return int(found[1]) if found else None

@@ -96,8 +96,8 @@ class Totals:
         record.enter("done")
         del self.in_progress[record.number]
         if len(self._ended) >= _BATCH:
-            with self.settled():
-                pass
+            with self._lock:
+                self._settle()
         for listener in self._listeners:
             try:
                 listener(record)
@@ -108,13 +108,16 @@ class Totals:
     def settled(self) -> Iterator[None]:
         """As long as the block runs, the sums are complete and stay as they are."""
         with self._lock:
-            while self._ended and self._ended[0].is_done:
-                self._sum_up(self._ended.popleft())
+            self._settle()
             yield
 
     def running(self) -> list[Record]:
         """The exchanges in progress, the oldest first."""
         return [record for record in list(self.in_progress.values()) if not record.is_done]
+
+    def _settle(self) -> None:
+        while self._ended and self._ended[0].is_done:
+            self._sum_up(self._ended.popleft())
 
     def _sum_up(self, record: Record) -> None:
         status = record.status
@@ -129,8 +132,9 @@ class Totals:
         self.failures += failed
         self.bytes_in += record.request_bytes
         self.bytes_out += record.answer_bytes
-        self.tokens_in += record.tokens_in or 0
-        self.tokens_out += record.tokens_out or 0
+        if record.tokens_from:
+            self.tokens_in += record.tokens_in or 0
+            self.tokens_out += record.tokens_out or 0
         self._observe(record, duration)
         self.series.add(record, ended_at, failed)
         self.workers.add(record, ended_at, failed)
