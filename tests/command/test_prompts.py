@@ -364,7 +364,7 @@ class TestNextTime:
         url = self.type_all(it, account)
         it.expect("[y/N]: ")
         assert requests.get(f"{url}/v1/models", timeout=LONG).status_code == 200
-        it.expect("GET /v1/models -> 200")
+        it.child.expect(r"GET +/v1/models [^\n]*200")
         assert it.interrupt() == 0
         assert "Stopping" in it.screen
 
@@ -394,7 +394,7 @@ class TestNextTime:
         it.type("2")
         it.listening()
         it.expect("vespa_client --endpoint my-comfyui-endpoint --account-key YOUR_ACCOUNT_KEY --port 0 ")
-        it.expect("--drain 1.5 --forward-header X-Key\r\n")
+        it.expect("--drain 1.5 --forward-header X-Key --pass-route /\r\n")
         assert it.interrupt() == 0
         assert "[y/N]" not in it.screen
         assert account.account_key not in it.screen

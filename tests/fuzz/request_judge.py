@@ -30,6 +30,7 @@ _REFUSED = {
     "upgrade",
     "retry-after",
     "www-authenticate",
+    "upgrade",
 }
 _OWN = {"allow", "content-length", "connection"}
 _CORS = {"access-control-allow-origin", "access-control-expose-headers", "vary"}

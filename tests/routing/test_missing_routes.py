@@ -180,6 +180,7 @@ def test_a_bare_answer_is_given_our_words_under_its_own_status(client: Peer, wor
     assert "POST /v1/v1/messages (404): /v1 stands in it twice" in received.error["message"]
     line = log.wait_for("#1 POST")
     assert "/v1 stands in it twice" in line and " -> 404" in line
+    assert "take it off the base URL" in log.wait_for("#1 HINT:")
 
 
 @pytest.mark.parametrize(

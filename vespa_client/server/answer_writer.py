@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import socket
 import struct
 import sys
@@ -25,8 +24,6 @@ from .translation.voice import PLAIN, Voice
 __all__ = ["AnswerWriter", "is_event_stream", "reason_of"]
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-# The end of an event is an empty line, behind one of whichever line ends (HTML Standard, 9.2.5).
-_EVENT_END = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r)\Z")
 # A browser that shows an error as a page would ask for its icon, as a page of ours that may.
 _NO_PAGE = ("Content-Security-Policy", "default-src 'none'")
 # struct linger, "on" for 0 seconds.
@@ -65,7 +62,6 @@ class AnswerWriter:
         self._chunked = False
         self._has_body = True
         self._until_close = False
-        self._event_stream = False
         self._takes_words = False
         self._tail = b"\n\n"
         self._zeros = 0
@@ -220,9 +216,7 @@ class AnswerWriter:
         self._chunked = self._has_body and length is None and self._minor >= 1
         self._until_close = self._has_body and length is None and not self._chunked
         is_plain_stream = self._has_body and length is None and not codings_of(fields)
-        self._event_stream = is_plain_stream and is_event_stream(fields)
-        kind = field_value(fields, "content-type").lower()
-        self._takes_words = is_plain_stream and kind.startswith(self.voice.stream_type)
+        self._takes_words = is_plain_stream and _media_type(fields) == self.voice.stream_type
         if self._until_close:
             self.must_close = True
         lines = [f"HTTP/1.1 {status} {reason}"]
@@ -271,7 +265,11 @@ class AnswerWriter:
 
 def is_event_stream(fields: Fields) -> bool:
     """Whether a body of this type is one of server-sent events."""
-    return field_value(fields, "content-type").partition(";")[0].strip(" \t").lower() == "text/event-stream"
+    return _media_type(fields) == "text/event-stream"
+
+
+def _media_type(fields: Fields) -> str:
+    return field_value(fields, "content-type").partition(";")[0].strip(" \t").lower()
 
 
 def reason_of(status: int) -> str:

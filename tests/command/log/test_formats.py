@@ -24,7 +24,7 @@ from vespa_client.sandbox import Sandbox
 from vespa_client.settings.table import Settings
 
 from ...support.command_line import Process, command
-from ...support.waiting import LONG
+from ...support.waiting import LONG, wait_until
 
 
 @pytest.fixture
@@ -78,6 +78,7 @@ def test_a_log_file_has_all_lines_and_may_be_moved_away(account: Sandbox, tmp_pa
     with serving(account, "--quiet", "--log-file", str(path)) as it:
         url = it.listening()
         ask(url)
+        wait_until(lambda: " -> 200" in path.read_text("utf-8"))
         path.rename(moved)
         ask(url)
         ask(url)

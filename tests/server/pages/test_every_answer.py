@@ -11,7 +11,7 @@ import requests
 from vespa_client import VastClient
 
 from ...support.waiting import LONG
-from .test_status import StartProxy, settled
+from .test_status import StartProxy, settled, status
 
 QUESTION = [{"role": "user", "content": "Hi"}]
 TRANSLATED: dict[str, dict[str, Any]] = {
@@ -41,7 +41,7 @@ def test_a_translated_answer_has_its_tokens_its_model_and_its_id(proxy: VastClie
     assert exchange["tokens_from"] == "usage"
     assert (exchange["tokens_in"], exchange["tokens_out"]) == tokens_told(path, answer.text, streams)
     assert (exchange["events"] > 2) == streams
-    totals = settled(proxy)["totals"]
+    totals = status(proxy)["totals"]
     assert (totals["tokens_in"], totals["tokens_out"]) == (exchange["tokens_in"], exchange["tokens_out"])
 
 
@@ -81,6 +81,7 @@ def test_a_model_s_name_that_is_half_a_character_breaks_no_page(proxy: VastClien
 
 
 def the_one(proxy: VastClient) -> dict[str, Any]:
-    [exchange] = settled(proxy)["recent"]
+    settled(proxy)
+    [exchange] = status(proxy)["recent"]
     assert isinstance(exchange, dict)
     return exchange

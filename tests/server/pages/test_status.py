@@ -57,7 +57,7 @@ def shape(value: Any) -> Any:
 def test_it_has_the_shape_of_the_sample_that_is_documented(proxy: VastClient) -> None:
     sample = json.loads(SAMPLE.read_text("utf-8"))
     ask(proxy)
-    seen = settled(proxy)
+    seen = status(proxy)
     assert seen["version"] == sample["version"] == 1
     assert list(seen) == list(sample)
     for part in ("proxy", "endpoint", "waiting", "series"):
@@ -72,7 +72,7 @@ def test_it_has_the_shape_of_the_sample_that_is_documented(proxy: VastClient) ->
 
 def test_an_exchange_that_is_over(proxy: VastClient, sandbox: Sandbox) -> None:
     given = ask(proxy)
-    [exchange] = settled(proxy)["recent"]
+    [exchange] = status(proxy)["recent"]
     assert (exchange["number"], exchange["method"], exchange["path"]) == (1, "POST", "/v1/completions")
     assert (exchange["route"], exchange["model"]) == ("completions", "my-model")
     assert exchange["id"] == given.headers["X-Vespa-Request-Id"]
@@ -85,16 +85,16 @@ def test_an_exchange_that_is_over(proxy: VastClient, sandbox: Sandbox) -> None:
 
 def test_the_tokens_are_those_that_the_answer_tells_of(proxy: VastClient) -> None:
     usage = ask(proxy).json()["usage"]
-    [exchange] = settled(proxy)["recent"]
+    [exchange] = status(proxy)["recent"]
     assert (exchange["tokens_in"], exchange["tokens_out"]) == (usage["prompt_tokens"], usage["completion_tokens"])
     assert exchange["tokens_from"] == "usage" and exchange["tokens_per_second"] > 0
-    totals = settled(proxy)["totals"]
+    totals = status(proxy)["totals"]
     assert (totals["tokens_in"], totals["tokens_out"]) == (usage["prompt_tokens"], usage["completion_tokens"])
 
 
 def test_a_stream_without_usage_is_counted_by_its_events(proxy: VastClient) -> None:
     streamed = ask(proxy, stream=True)
-    [exchange] = settled(proxy)["recent"]
+    [exchange] = status(proxy)["recent"]
     assert exchange["events"] == streamed.content.count(b"\n\n") > 2
     assert (exchange["tokens_in"], exchange["tokens_out"]) == (None, exchange["events"] - 1)
     assert exchange["tokens_from"] == "events"
@@ -127,7 +127,7 @@ def test_who_waits_for_a_worker_says_what_the_autoscaler_said(proxy: VastClient,
 def test_an_error_is_there_with_its_hint(proxy: VastClient) -> None:
     refused = requests.post(f"{proxy.url}/v1/x", data="no json", timeout=LONG)
     settled(proxy)
-    seen = settled(proxy)
+    seen = status(proxy)
     assert refused.json()["request_id"] == refused.headers["X-Vespa-Request-Id"] == seen["recent"][0]["id"]
     [error] = seen["errors"]
     assert (error["code"], error["status"], error["count"]) == ("bad_request", 400, 1)
@@ -145,7 +145,8 @@ def test_a_retry_says_which_worker_failed_and_why(proxy: VastClient, sandbox: Sa
         with second:
             second.send(answer())
         assert client.message().status == 200
-    seen = settled(proxy)
+    wait_until(lambda: bool(status(proxy)["recent"]))
+    seen = status(proxy)
     assert seen["recent"][0]["retries"] == [
         {"worker": worker.address, "kind": "turned_away", "reason": "it answered 429"},
     ]
@@ -227,7 +228,8 @@ def test_the_client_s_trace_is_noted_and_goes_on_as_it_came(proxy: VastClient, w
         peer.send(answer())
     client.message()
     assert (request.one("traceparent"), request.one("tracestate")) == (parent, "a=1")
-    assert settled(proxy)["recent"][0]["trace_id"] == "4bf92f3577b34da6a3ce929d0e0e4736"
+    wait_until(lambda: bool(status(proxy)["recent"]))
+    assert status(proxy)["recent"][0]["trace_id"] == "4bf92f3577b34da6a3ce929d0e0e4736"
 
 
 def test_a_query_that_may_hold_a_key_is_not_shown(proxy: VastClient, worker: RawWorker, client: Peer) -> None:
@@ -236,7 +238,8 @@ def test_a_query_that_may_hold_a_key_is_not_shown(proxy: VastClient, worker: Raw
     with peer:
         peer.send(answer())
     client.message()
-    assert "hidden" not in json.dumps(settled(proxy))
+    wait_until(lambda: bool(status(proxy)["recent"]))
+    assert "hidden" not in json.dumps(status(proxy))
 
 
 @pytest.fixture

@@ -166,15 +166,24 @@ def test_an_error_of_the_worker_s_is_said_in_the_dialect_s_shape(
     [
         answer(b"", "500 Internal Server Error"),
         answer(b" \n", "500 Internal Server Error", "Content-Type: text/plain"),
-        answer(b"\x0b\x02\x80oops\x03", "500 Internal Server Error", "Content-Encoding: br"),
+        answer(b"\x0b\x02\x80", "500 Internal Server Error", "Content-Encoding: br"),
+        answer(b"plain", "500 Internal Server Error", "Content-Encoding: gzip"),
     ],
-    ids=["empty", "blank", "br"],
+    ids=["empty", "blank", "brotli", "no gzip"],
 )
 def test_an_error_without_words_is_given_ours(path: str, reply: bytes, client: Peer, worker: RawWorker) -> None:
     got = answered(client, worker, asks(path), reply)
     assert (got.status, got.one("X-Vespa-Error")) == (500, "worker_failed")
     assert got.one("Content-Encoding") is None
     assert "without saying why" in error_in(path, got)
+
+
+@pytest.mark.parametrize("path", DIALECTS)
+def test_words_in_a_coding_that_nobody_asked_for_are_words(path: str, client: Peer, worker: RawWorker) -> None:
+    said = gzip.compress(b'{"error": {"message": "Too many words."}}')
+    got = answered(client, worker, asks(path), answer(said, "500 Internal Server Error", "Content-Encoding: gzip"))
+    assert (got.status, got.one("X-Vespa-Error"), got.one("Content-Encoding")) == (500, None, None)
+    assert error_in(path, got) == "Too many words."
 
 
 @pytest.mark.parametrize("path", DIALECTS)
