@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from .heads import Fields, members_of, values_of
 
-__all__ = ["Reason", "cost_in", "head_reasons", "host_reasons", "is_open", "worker_view"]
+__all__ = ["FIRST_PAGE", "Reason", "cost_in", "head_reasons", "host_reasons", "is_open", "worker_view"]
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _APP_SCHEMES = ("app", "tauri", "vscode-webview", "vscode-file", "capacitor", "file")
@@ -26,6 +26,8 @@ _HOP_BY_HOP = (
     "transfer-encoding",
     "upgrade",
 )
+FIRST_PAGE = ("/_vespa", "/_vespa/")
+"""Where the proxy shows what it does."""
 _SECRETS = ("authorization", "proxy-authorization", "cookie", "x-api-key", "api-key")
 _PARTS_OF_SECRETS = ("key", "token", "secret", "auth", "pass", "cookie", "credential", "signature")
 _FOR_THE_PROXY = ("host", "content-length", "expect", "x-serverless-cost")
@@ -47,8 +49,10 @@ def head_reasons(method: str, target: str, fields: Fields, *, preflight: bool) -
     if method not in METHODS:
         reasons.append(Reason(405, "an unknown method"))
     path = target.partition("?")[0]
-    if path == "/_vespa" or path.startswith("/_vespa/"):
-        reasons.append(Reason(404, "a page of the proxy's own"))
+    if path in FIRST_PAGE:
+        reasons.append(Reason(None, "the proxy's own page, for some methods"))
+    elif path.startswith("/_vespa/"):
+        reasons += [Reason(404, "a page of the proxy's own"), Reason(405, "and another method than it has")]
     costs = values_of(fields, "x-serverless-cost")
     if len(costs) > 1 or (costs and not _NUMBER.fullmatch(costs[0])):
         reasons.append(Reason(400, "a cost that is no number"))

@@ -61,6 +61,8 @@ _HEADERS: tuple[tuple[bytes, bytes], ...] = (
     (b"Keep-Alive", b"timeout=5"),
     (b"Trailer", b"X-Trailer"),
     (b"X-Vespa-Error", b"forged"),
+    (b"X-Vespa-Request-Id", b"forged"),
+    (b"X-Vespa-Local", b"forged"),
     (b"Location", b"http://127.0.0.1:1/elsewhere"),
     (b"Retry-After", b"0"),
     (b"Vary", b"Origin"),

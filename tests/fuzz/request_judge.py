@@ -12,7 +12,7 @@ from .echo import echo_body, echo_of
 from .finding import Finding
 from .heads import Fields, members_of, values_of
 from .marks import Mark, marks_in
-from .oracle import Reading, Request, Step, is_landing
+from .oracle import Reading, Request, Step, is_first_page, is_landing
 from .payload import asks_for_stream
 from .request_case import RequestCase
 from .seen import Answer, NotHTTP, read_answers
@@ -167,6 +167,10 @@ def _was_served(step: Step, answer: Answer) -> bool:
         return False
     if step.refused == "surely":
         raise _Broken("what is wrong is refused", f"{step.why}: {answer}")
+    if is_first_page(step.request) and answer.status != 204:
+        if answer.status not in (200, 301, 302, 307, 308):
+            raise _Broken("the proxy's own page is shown", str(answer))
+        return True
     if is_landing(step.request):
         if answer.status != 200 or values_of(answer.fields, "x-vespa-local") != ["landing"]:
             raise _Broken("what is at / is the proxy's own", str(answer))

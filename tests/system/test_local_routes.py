@@ -173,7 +173,7 @@ def test_a_worker_can_t_put_our_marks_on_its_answers(client: Peer, worker: RawWo
     marks = ("X-Vespa-Local: models", "X-Vespa-Translated: messages", "X-Vespa-Error: not_found", "X-Own: kept")
     _, got = swap(client, worker, post(), answer(b"{}", "200 OK", *marks))
     assert got.one("X-Own") == "kept"
-    assert not [name for name, _ in got.fields if name.lower().startswith("x-vespa")]
+    assert not {"x-vespa-local", "x-vespa-translated", "x-vespa-error"} & {name.lower() for name, _ in got.fields}
 
 
 def test_a_worker_s_own_list_is_learned_in_passing(start: StartProxy, worker: RawWorker) -> None:
