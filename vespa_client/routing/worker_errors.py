@@ -1,4 +1,4 @@
-"""What clients are told of a worker that fails them: every wording for it."""
+"""What clients are told of a worker that fails them: the wordings for it."""
 
 from __future__ import annotations
 
