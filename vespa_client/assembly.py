@@ -66,7 +66,8 @@ def assemble(settings: Settings, resources: contextlib.ExitStack, totals: Totals
         to_workers, trust, limits, settings.forward_header, Redirects(settings.allow_redirect), require_tls=settings.require_tls
     )
     autoscaler = Autoscaler(settings.autoscaler, settings.endpoint, key, EndpointState(settings, console), transport)
-    endpoint = ServedEndpoint(autoscaler, workers, Fleet(settings, console, transport), settings)
+    fleet = Fleet(settings, console, transport, clean=redaction.clean)
+    endpoint = ServedEndpoint(autoscaler, workers, fleet, settings)
     server = ProxyServer(settings, endpoint, proxy_key, totals)
     warmup = Warmup(autoscaler, trust, expects_tls=settings.autoscaler.startswith("https:"))
     resources.callback(warmup.close)

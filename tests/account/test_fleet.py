@@ -70,6 +70,13 @@ def test_what_is_no_answer_is_trouble_and_no_error(
     assert trouble in seen["trouble"]
 
 
+def test_no_key_in_the_log_is_shown(proxy: VastClient, sandbox: Sandbox) -> None:
+    keys = (sandbox.account_key, sandbox.endpoints[0].api_key)
+    sandbox.autoscaler.answer_with(200, json.dumps(ROWS), path=WORKERS)
+    sandbox.autoscaler.answer_with(200, {"logs": "".join(f"env KEY={key} begun\n" for key in keys)}, path=LOGS)
+    assert fleet(proxy)["log"] == ["env KEY=[secret] begun"] * 2
+
+
 def test_workers_are_shown_where_the_log_can_t_be_had(proxy: VastClient, sandbox: Sandbox) -> None:
     sandbox.autoscaler.answer_with(200, json.dumps(ROWS), path=WORKERS)
     sandbox.autoscaler.answer_with(500, path=LOGS)

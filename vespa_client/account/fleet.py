@@ -76,13 +76,20 @@ class Fleet:
     """One endpoint's. Safe to share between threads."""
 
     def __init__(
-        self, settings: Settings, console: Console, transport: Transport, clock: Callable[[], float] = time.monotonic
+        self,
+        settings: Settings,
+        console: Console,
+        transport: Transport,
+        clock: Callable[[], float] = time.monotonic,
+        clean: Callable[[str], str] = str,
     ) -> None:
+        """``clean`` takes the secrets out of a line of the endpoint's log, which a page is going to show."""
         assert settings.endpoint is not None
         self._settings = settings
         self._console = console
         self._transport = transport
         self._clock = clock
+        self._clean = clean
         self._name = settings.endpoint
         self._id: int | None = None
         self._lock = threading.Lock()  # guards that one thread asks, and writes the next two
@@ -117,7 +124,8 @@ class Fleet:
             return FleetView(False, f"Vast.ai doesn't tell: {problem}", now)
         lines: list[str] = []
         try:
-            lines = _lines(self._call("get_endpoint_logs", {"id": self._id, "tail": _LOG_LINES}, account.key, lifeline))
+            said = self._call("get_endpoint_logs", {"id": self._id, "tail": _LOG_LINES}, account.key, lifeline)
+            lines = [self._clean(line) for line in _lines(said)]
         except (TransportError, _Unreadable) as problem:
             lifeline.check()
             log.debug("The endpoint's log can't be had: %s", str(problem))
