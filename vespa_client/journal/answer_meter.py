@@ -44,8 +44,9 @@ class TextMeter(AnswerMeter):
 
     def passed(self, piece: bytes, sent: int | None = None) -> None:
         self._record.answer_bytes += len(piece) if sent is None else sent
-        # A small answer comes in one piece, and nothing of it is copied.
-        self._tail = (self._tail + piece)[-TAIL_BYTES:] if self._tail else piece[-TAIL_BYTES:]
+        # A small answer comes in one piece, and of a large piece its end alone is copied.
+        is_enough = not self._tail or len(piece) >= TAIL_BYTES
+        self._tail = piece[-TAIL_BYTES:] if is_enough else (self._tail + piece)[-TAIL_BYTES:]
 
     def end(self) -> None:
         record = self._record

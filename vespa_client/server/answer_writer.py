@@ -19,6 +19,7 @@ from ..http1.fields import Fields, field_value
 from ..http1.forwarding import ERROR_HEADER, describes_body
 from ..net.lifeline import ClientGone
 from ..net.timed_socket import TimedSocket
+from .capture.captured import Captured
 from .translation.voice import PLAIN, Voice
 
 __all__ = ["AnswerWriter", "is_event_stream", "reason_of"]
@@ -56,6 +57,8 @@ class AnswerWriter:
         """Whether the connection is to end in a reset."""
         self.voice = voice
         """How the proxy speaks here by itself."""
+        self.copy: Captured | None = None
+        """Who keeps a copy of the answer."""
         self.added: Fields = []
         """What goes with every answer to this request, the worker's and ours."""
         self._writing = threading.Lock()  # guards the socket's sending half, and the fields below
@@ -212,6 +215,8 @@ class AnswerWriter:
         return True
 
     def _begin(self, status: int, reason: str, fields: Fields, length: int | None, first: bytes) -> None:
+        if self.copy is not None:
+            self.copy.begin_answer(status, reason, [*fields, *self.added])
         self._has_body = self.method != "HEAD" and status not in (204, 304)
         self._chunked = self._has_body and length is None and self._minor >= 1
         self._until_close = self._has_body and length is None and not self._chunked
@@ -244,6 +249,8 @@ class AnswerWriter:
     def _note(self, data: bytes) -> None:
         """Keep of what goes out what the next bytes have to fit to."""
         self._tail = (self._tail + data[-4:])[-4:]
+        if self.copy is not None:
+            self.copy.take_answer(data)
         self._zeros = 0
 
     def _send(self, data: bytes) -> None:

@@ -29,6 +29,7 @@ from ..routing.served_endpoint import ServedEndpoint
 from ..settings.table import Settings
 from .access import Access
 from .answer_writer import AnswerWriter
+from .capture.captured import Captures
 from .connections import Admission, Connections
 from .hangup import HangupWatcher, Watch
 from .heartbeats import Heartbeats
@@ -70,6 +71,7 @@ class Service:
     local: LocalAnswers
     models: KnownModels
     translator: Translator
+    captures: Captures | None = None
     hints: Hints = field(default_factory=Hints)
     stopping: bool = False
 
@@ -263,11 +265,15 @@ class ProxyHandler(BaseHTTPRequestHandler):
                     self._close_after(writer)
                 self._show_page(head, writer, record)
                 return
+            if self._service.captures is not None:
+                writer.copy = self._service.captures.begin(record, head)
             head = self._service.local.mend(head)
             self._service.local.check_head(head)
             body = read_client_body(head, framing, self._reader, self._settings, writer.send_continue)
             body_is_read = True
             record.request_bytes = len(body)
+            if writer.copy is not None:
+                writer.copy.take_request(body)
             if head.method == "OPTIONS":
                 record.answer_locally(204)
                 writer.begin(204, "No Content", [("Allow", ", ".join(METHODS))], None)

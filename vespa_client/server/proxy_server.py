@@ -20,6 +20,7 @@ from ..journal.totals import Totals
 from ..routing.served_endpoint import ServedEndpoint
 from ..settings.table import Settings
 from .access import Access
+from .capture.captured import Captures
 from .connections import Connections
 from .handler import ProxyHandler, Service
 from .hangup import HangupWatcher
@@ -58,7 +59,8 @@ class ProxyServer:
         self._heartbeats = Heartbeats(settings.heartbeat)
         self._connections = Connections(settings.max_connections)
         totals = totals or Totals()
-        self.pages = OwnPages(settings, totals, endpoint, self._connections, needs_key=proxy_key is not None)
+        captures = Captures(settings.capture) if settings.capture else None
+        self.pages = OwnPages(settings, totals, endpoint, self._connections, needs_key=proxy_key is not None, captures=captures)
         models = KnownModels(settings.model, settings.endpoint or "")
         self._service = Service(
             settings,
@@ -72,6 +74,7 @@ class ProxyServer:
             LocalAnswers(settings, models, wants_key=proxy_key is not None),
             models,
             Translator(settings),
+            captures,
         )
         self._threads = ConnectionThreads("vespa-connection")
         try:

@@ -260,6 +260,14 @@ class Settings:
     sandbox_script: str | None = _setting(
         None, "JSON file that says what its model answers, turn by turn", metavar="PATH", group="Sandbox"
     )
+    # Each takes up to 2 MiB.
+    capture: int = _setting(
+        0,
+        "keep the last N requests and answers with their bodies, to 1 MiB each, in memory alone, for /_vespa/captured",
+        to.count,
+        metavar="N",
+        group="Log",
+    )
     debug: bool = _setting(False, "log each decision", to.switch, group="Log")
     log_format: str = _setting(
         "text",

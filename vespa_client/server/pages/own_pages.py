@@ -15,10 +15,12 @@ from ...routing.served_endpoint import ServedEndpoint
 from ...settings.table import Settings
 from ..access import check_same_origin
 from ..answer_writer import AnswerWriter, reason_of
+from ..capture.captured import Captures
 from ..connections import Connections
 from ..request_head import OWN_PAGES
 from .answer import PageAnswer
 from .assets import PAGE, asset, asset_names
+from .captured_pages import captured_page, is_captured_page
 from .events import Follower
 from .exposition import OPEN_METRICS, PROMETHEUS_TEXT, exposed, wants_open
 from .health import health_since, readiness_of
@@ -42,8 +44,10 @@ class OwnPages:
         connections: Connections,
         *,
         needs_key: bool,
+        captures: Captures | None = None,
     ) -> None:
-        """``needs_key`` says whether clients have to know the proxy's key."""
+        """``needs_key`` says whether clients have to know the proxy's key; ``captures`` are kept where that was asked for."""
+        self._captures = captures
         self._settings = settings
         self._shown: dict[str, Any] = settings_shown(settings)
         self._totals = totals
@@ -94,6 +98,7 @@ class OwnPages:
             needs_key=self._needs_key,
             connections=self._connections.count,
             stopping=self.is_stopping(),
+            capture=self._captures.most if self._captures is not None else 0,
         )
 
     def serve(self, head: RequestHead, writer: AnswerWriter, lifeline: Lifeline) -> int:
@@ -104,14 +109,19 @@ class OwnPages:
         name = _name(head)
         if match := _CANCEL.fullmatch(name):
             return self._answer(self._cancel(head, int(match[1])), writer)
-        is_asset = name in asset_names()
-        if name != "events" and name not in self._pages and not is_asset:
+        is_asset, is_captured = name in asset_names(), is_captured_page(name)
+        if name != "events" and name not in self._pages and not is_asset and not is_captured:
             raise NotFound(
                 f"The proxy has no page {head.target.partition('?')[0]}.",
                 hint=f"Paths below {OWN_PAGES} are the proxy's own and never reach your endpoint.",
             )
         if head.method not in _METHODS:
             raise MethodNotAllowed(f"{OWN_PAGES}{name} is there to be read.", allow=_METHODS)
+        if is_captured:
+            # Bodies are nobody's but the proxy's own page's, and those of programs that are no browser.
+            check_same_origin(head)
+            host = field_value(head.fields, "host") or f"127.0.0.1:{self.port}"
+            return self._answer(captured_page(name, self._captures, f"http://{host}"), writer)
         if name == "events":
             Follower(self._totals, self.status, self.overview, self._endpoint.view, self.is_stopping).serve(writer, lifeline)
             return 200
