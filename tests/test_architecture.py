@@ -25,12 +25,12 @@ from vespa_client.outbound import HOOKS
 # are rooms too.
 MAY_IMPORT = {
     "__main__": "command",
-    "command": "client assembly account settings journal errors __init__",
-    "__init__": "async_client client account errors",
-    "async_client": "client net settings",
+    "command": "client assembly account settings journal errors version",
+    "__init__": "async_client client server account journal errors version",
+    "async_client": "client server net settings journal",
     "client": "assembly server net settings journal",
     "assembly": "server routing account outbound net settings journal errors",
-    "server": "routing outbound dialects payload net settings http1 journal errors",
+    "server": "routing outbound dialects payload net settings http1 journal errors version",
     "routing": "account outbound payload net settings http1 journal errors",
     "account": "outbound net settings journal errors",
     "outbound": "net settings http1 journal errors",
@@ -41,6 +41,7 @@ MAY_IMPORT = {
     "http1": "",
     "journal": "",
     "errors": "",
+    "version": "",
 }
 # The sandbox stands beside: it knows nothing of the package, and is known to this one alone.
 SANDBOX_USERS = {"assembly"}
@@ -58,6 +59,7 @@ PURE_IMPORTS = {
     "base64",
     "binascii",
     "codecs",
+    "contextlib",
     "collections.abc",
     "dataclasses",
     "datetime",
@@ -74,6 +76,7 @@ PURE_IMPORTS = {
     "struct",
     "typing",
     "urllib.parse",
+    "zlib",
 }
 
 SPEAKS_AND_EXITS = {"command", "__main__"}

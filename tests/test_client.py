@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import queue
 import signal
 import threading
 import typing
@@ -22,7 +23,9 @@ from vespa_client import (
     AuthenticationError,
     ConfigurationError,
     EndpointNotFound,
+    Exchange,
     PortTaken,
+    Status,
     VastClient,
     fetch_endpoint_key,
     list_endpoints,
@@ -32,7 +35,7 @@ from vespa_client.settings.keywords import SettingKeywords
 from vespa_client.settings.table import Settings, settings_table
 
 from .support.programs import environment, line_of, running
-from .support.waiting import LONG
+from .support.waiting import LONG, wait_until
 
 StartProxy = Callable[..., VastClient]
 
@@ -299,6 +302,73 @@ print("the end")
             assert program.returncode == 0
 
 
+class TestWhatIsSeen:
+    def test_the_status_is_that_of_the_page_as_objects(self, proxy: VastClient) -> None:
+        answers(proxy)
+        wait_until(lambda: bool(proxy.status().recent))
+        status = proxy.status()
+        assert isinstance(status, Status)
+        [exchange] = status.recent
+        assert (exchange.path, exchange.status, exchange.outcome) == ("/v1/models", 200, "whole")
+        page = requests.get(f"{proxy.url}/_vespa/status", timeout=LONG).json()
+        assert page["recent"] == [{**vars(exchange), "retries": []}]
+        assert page["endpoint"] == {
+            **vars(status.endpoint),
+            "key": vars(status.endpoint.key),
+            "autoscaler": vars(status.endpoint.autoscaler),
+        }
+
+    def test_there_is_none_of_what_doesn_t_run(self, sandbox: Sandbox) -> None:
+        with pytest.raises(RuntimeError, match="start"):
+            make(sandbox, **account(sandbox)).status()
+
+    def test_each_exchange_that_is_over_is_told(self, proxy: VastClient) -> None:
+        heard: queue.SimpleQueue[Exchange] = queue.SimpleQueue()
+        stop = proxy.on_exchange(heard.put)
+        answers(proxy)
+        assert heard.get(timeout=LONG).path == "/v1/models"
+        stop()
+        answers(proxy)
+        wait_until(lambda: proxy.status().totals.requests == 2)
+        assert heard.empty()
+
+    def test_it_is_told_over_a_stop_and_a_start(self, sandbox: Sandbox) -> None:
+        client = make(sandbox, **account(sandbox))
+        heard: queue.SimpleQueue[Exchange] = queue.SimpleQueue()
+        client.on_exchange(heard.put)
+        for number in (1, 2):
+            with client:
+                answers(client)
+            assert heard.get(timeout=LONG).number == number
+
+    def test_a_callback_that_fails_costs_nobody_s_request(self, proxy: VastClient, caplog: pytest.LogCaptureFixture) -> None:
+        proxy.on_exchange(lambda exchange: 1 / 0)
+        assert answers(proxy)
+        wait_until(lambda: "ZeroDivisionError" in caplog.text)
+        assert answers(proxy)
+
+    def test_the_card_is_right_when_it_is_shown(self, sandbox: Sandbox) -> None:
+        client = make(sandbox, **account(sandbox))
+        assert "stopped" in client._repr_html_()
+        with client:
+            answers(client)
+            wait_until(lambda: "1 requests" in client._repr_html_())
+            card = client._repr_html_()
+            assert client.url in card and sandbox.endpoints[0].name in card
+            assert "ready" in card and "1 requests" in card
+            assert sandbox.account_key not in card
+        assert "stopped" in client._repr_html_()
+
+    def test_the_card_says_what_is_waited_for(self, sandbox: Sandbox, proxy: VastClient) -> None:
+        sandbox.autoscaler.cold(status="<b>2 loading</b>")
+        asking = threading.Thread(target=answers, args=[proxy])
+        asking.start()
+        wait_until(lambda: "1 wait for a worker" in proxy._repr_html_())
+        assert "&lt;b&gt;2 loading&lt;/b&gt;" in proxy._repr_html_()
+        sandbox.autoscaler.warm()
+        asking.join(LONG)
+
+
 class TestWhatIsGiven:
     def test_name_and_key_may_be_positional(self, sandbox: Sandbox) -> None:
         endpoint = sandbox.endpoints[1]
@@ -389,6 +459,7 @@ class TestWhatIsGiven:
             "model": ("llama-3:8192",),
             "models": "worker",
             "pass_route": ("/v1/files",),
+            "log_format": "json",
             str | None: "something",
             int: 12345,
             float: 12.5,
@@ -507,6 +578,18 @@ class TestAsync:
             release.set()
             await starting
             await client.stop()
+
+        asyncio.run(program())
+
+    def test_each_exchange_is_told_by_the_loop(self, sandbox: Sandbox) -> None:
+        async def program() -> None:
+            heard: asyncio.Queue[tuple[Exchange, threading.Thread]] = asyncio.Queue()
+            async with AsyncVastClient(**account(sandbox), **addresses(sandbox)) as client:
+                client.on_exchange(lambda exchange: heard.put_nowait((exchange, threading.current_thread())))
+                await asyncio.to_thread(answers, client)
+                exchange, thread = await asyncio.wait_for(heard.get(), LONG)
+                assert (exchange.number, thread) == (1, threading.main_thread())
+                assert client.url in client._repr_html_()
 
         asyncio.run(program())
 

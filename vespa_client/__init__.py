@@ -14,6 +14,7 @@ from .errors import (
     PortTaken,
     VespaError,
 )
+from .version import __version__
 
 TYPE_CHECKING = False  # as type checkers read it, here and wherever --help looks: typing itself takes long to load
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from .account.lookup import fetch_endpoint_key, list_endpoints
     from .async_client import AsyncVastClient
     from .client import VastClient
+    from .journal.snapshot import Exchange
+    from .server.pages.status import Status
 
 __all__ = [
     "AsyncVastClient",
@@ -29,9 +32,11 @@ __all__ = [
     "ConsoleError",
     "Endpoint",
     "EndpointNotFound",
+    "Exchange",
     "NetworkError",
     "NoEndpoints",
     "PortTaken",
+    "Status",
     "VastClient",
     "VespaError",
     "__version__",
@@ -39,12 +44,12 @@ __all__ = [
     "list_endpoints",
 ]
 
-__version__ = "0.1.0"
-
 # Imported by whoever asks first: requests and asyncio take longer to load than --help takes to print.
 _LATER = {
     "AsyncVastClient": "async_client",
     "Endpoint": "account.console",
+    "Exchange": "journal.snapshot",
+    "Status": "server.pages.status",
     "VastClient": "client",
     "fetch_endpoint_key": "account.lookup",
     "list_endpoints": "account.lookup",

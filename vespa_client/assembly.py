@@ -9,10 +9,12 @@ from typing import NamedTuple
 
 from .account.endpoint_key import EndpointKey
 from .account.endpoint_state import EndpointState
+from .account.fleet import Fleet
 from .account.lookup import make_console, with_an_endpoint
 from .errors import ConfigurationError
 from .journal.log import log
 from .journal.redaction import redacted
+from .journal.totals import Totals
 from .net.addresses import is_loopback, leads_to_loopback
 from .outbound.call import TimeLimits
 from .outbound.proxies import OutboundProxies
@@ -40,11 +42,12 @@ class Assembled(NamedTuple):
         return f"<Assembled on port {self.server.port}>"
 
 
-def assemble(settings: Settings, resources: contextlib.ExitStack) -> Assembled:
+def assemble(settings: Settings, resources: contextlib.ExitStack, totals: Totals) -> Assembled:
     """The endpoint's parts, put together, and the server in front of them, which listens already.
 
     The endpoint key is fetched where it wasn't given, and an endpoint that wasn't named is the account's only one.
-    ``resources`` closes what they hold, the server excepted. Raises :class:`VespaError`.
+    ``resources`` closes what they hold, the server excepted; ``totals`` is where their exchanges are noted. Raises
+    :class:`VespaError`.
     """
     settings = with_an_endpoint(settings)
     assert settings.endpoint is not None
@@ -63,7 +66,9 @@ def assemble(settings: Settings, resources: contextlib.ExitStack) -> Assembled:
         to_workers, trust, limits, settings.forward_header, Redirects(settings.allow_redirect), require_tls=settings.require_tls
     )
     autoscaler = Autoscaler(settings.autoscaler, settings.endpoint, key, EndpointState(settings, console), transport)
-    server = ProxyServer(settings, ServedEndpoint(autoscaler, workers, settings), proxy_key)
+    fleet = Fleet(settings, console, transport, clean=redaction.clean)
+    endpoint = ServedEndpoint(autoscaler, workers, fleet, settings)
+    server = ProxyServer(settings, endpoint, proxy_key, totals)
     warmup = Warmup(autoscaler, trust, expects_tls=settings.autoscaler.startswith("https:"))
     resources.callback(warmup.close)
     return Assembled(server, warmup, proxy_key, settings.endpoint)

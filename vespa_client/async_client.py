@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from .client import VastClient
+from .journal.snapshot import Exchange
 from .net.real_threads import require_real_threads
+from .server.pages.status import Status
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
@@ -74,6 +78,23 @@ class AsyncVastClient:
     async def stop(self, drain: float = 0.0) -> int:
         """As :meth:`VastClient.stop`."""
         return await asyncio.to_thread(self._client.stop, drain)
+
+    def status(self) -> Status:
+        """As :meth:`VastClient.status`."""
+        return self._client.status()
+
+    def on_exchange(self, callback: Callable[[Exchange], object]) -> Callable[[], None]:
+        """As :meth:`VastClient.on_exchange`, but that it is called by the event loop that runs now."""
+        loop = asyncio.get_running_loop()
+
+        def hand_over(exchange: Exchange) -> None:
+            with contextlib.suppress(RuntimeError):  # the loop has ended before the proxy
+                loop.call_soon_threadsafe(callback, exchange)
+
+        return self._client.on_exchange(hand_over)
+
+    def _repr_html_(self) -> str:
+        return self._client._repr_html_()
 
     async def run_forever(self) -> None:
         """Start, and return when :meth:`stop` is called. Cancelling (which Ctrl-C does) stops the proxy too."""

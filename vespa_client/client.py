@@ -7,12 +7,17 @@ import logging
 import os
 import threading
 import weakref
+from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from .assembly import assemble, settings_in_use
 from .journal.log import log
+from .journal.snapshot import Exchange
+from .journal.totals import Totals
 from .net.real_threads import require_real_threads
+from .server.pages.card import card_of, card_of_a_stopped
+from .server.pages.status import Status
 from .server.proxy_server import ProxyServer
 from .settings.table import Settings, resolve
 
@@ -50,26 +55,30 @@ class VastClient:
         self._set_up(resolve(given))
 
     @classmethod
-    def from_settings(cls, settings: Settings) -> Self:
-        """A client with exactly these settings; nothing is taken from the environment."""
+    def from_settings(cls, settings: Settings, totals: Totals | None = None) -> Self:
+        """A client with exactly these settings; nothing is taken from the environment.
+
+        ``totals`` is where its exchanges are noted, for whoever reads them beside it.
+        """
         client = cls.__new__(cls)
-        client._set_up(settings)
+        client._set_up(settings, totals)
         return client
 
-    def _set_up(self, settings: Settings) -> None:
+    def _set_up(self, settings: Settings, totals: Totals | None = None) -> None:
         self._settings = settings
-        self._be_stopped()
+        self._be_stopped(totals)
         self._url: str | None = None
         self._endpoint_name = settings.endpoint
         self._proxy_key: str | None = None
         _clients.add(self)
 
-    def _be_stopped(self) -> None:
+    def _be_stopped(self, totals: Totals | None = None) -> None:
         """Have nothing that runs: at first, and in a forked child, where all of it is the parent's."""
         self._lock = threading.Lock()  # guards the fields below, and that start and stop come one after the other
         self._server: ProxyServer | None = None
         self._resources = contextlib.ExitStack()
         self._stopped = threading.Event()
+        self._totals = totals or Totals()
 
     def __repr__(self) -> str:
         state = self._url if self._server else "stopped"
@@ -114,7 +123,7 @@ class VastClient:
             if settings.debug:
                 resources.callback(log.setLevel, log.level)
                 log.setLevel(logging.DEBUG)
-            server, warmup, proxy_key, endpoint_name = assemble(settings, resources)
+            server, warmup, proxy_key, endpoint_name = assemble(settings, resources, self._totals)
             try:
                 server.start()
                 warmup.start()
@@ -145,6 +154,29 @@ class VastClient:
             finally:
                 self._resources.close()
                 self._stopped.set()
+
+    def status(self) -> Status:
+        """What the proxy does and has done, at this moment: what ``/_vespa/status`` shows, as objects.
+
+        Nobody is asked for it. Raises RuntimeError where the proxy doesn't run.
+        """
+        server = self._server
+        if server is None:
+            raise RuntimeError("The proxy doesn't run: call start() first.")
+        return server.pages.status()
+
+    def on_exchange(self, callback: Callable[[Exchange], object]) -> Callable[[], None]:
+        """Have ``callback`` called with each request that is over, from now on. Returns what ends that.
+
+        It is called by the request's own thread, one of many; what it raises is logged, and costs nobody's request.
+        """
+        return self._totals.listen(lambda record: callback(Exchange.of(record)))
+
+    def _repr_html_(self) -> str:
+        server, url = self._server, self._url
+        if server is None or url is None:
+            return card_of_a_stopped(self._endpoint_name)
+        return card_of(server.pages.status(), url)
 
     def run_forever(self) -> None:
         """Start, and return when :meth:`stop` is called from another thread, or on Ctrl-C in the main thread."""

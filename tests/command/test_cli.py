@@ -370,6 +370,8 @@ class TestFailures:
 
 class TestFlags:
     SAMPLES = {  # noqa: RUF012
+        "log_format": ("json", "json"),
+        "log_file": (os.devnull, os.devnull),
         "endpoint": ("my-llm", "my-llm"),
         "api_key": ("k1", "k1"),
         "account_key": ("k2", "k2"),
@@ -394,7 +396,7 @@ class TestFlags:
     @pytest.mark.parametrize("name", list(settings_table()))
     def test_each_setting_has_its_flag(self, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
         seen: list[Settings] = []
-        monkeypatch.setattr(cli, "_serve", lambda settings, signals: seen.append(settings) or 0)
+        monkeypatch.setattr(cli, "_serve", lambda settings, totals, signals: seen.append(settings) or 0)
         setting = settings_table()[name]
         flag = "--" + name.replace("_", "-")
         if setting.is_switch:

@@ -90,7 +90,7 @@ class TestInteractiveSetUp:
         it.type("0")
         url = it.listening()
         assert requests.get(f"{url}/v1/models", timeout=LONG).status_code == 200
-        it.expect("GET /v1/models -> 200")
+        it.expect("GET    /v1/models")
         assert it.interrupt() == 0
         shown = it.screen.replace(url.rpartition(":")[2], "PORT")
         setup, _, rest = shown.partition('api_key="not-used")\n\n')
@@ -103,7 +103,7 @@ class TestInteractiveSetUp:
             + fetched("my-llm-endpoint")
             + started("my-llm-endpoint")
         )
-        assert rest.count("GET /v1/models -> 200") == 1
+        assert rest.count("GET    /v1/models") == 1
         assert "Stopping" in rest
         assert account.account_key not in it.screen
         assert all(endpoint.api_key not in it.screen for endpoint in account.endpoints)
@@ -231,6 +231,7 @@ class TestInteractiveSetUp:
         it.expect(f"Fetching endpoint API key for '{shown}'...\r\n")
         it.expect(f"Starting proxy for: {shown}\r\n")
         it.listening()
+        it.expect("[y/N]: ")
         assert it.interrupt() == 0
         assert "\x1b" not in it.screen and "\u202e" not in it.screen
 
@@ -363,7 +364,7 @@ class TestNextTime:
         url = self.type_all(it, account)
         it.expect("[y/N]: ")
         assert requests.get(f"{url}/v1/models", timeout=LONG).status_code == 200
-        it.expect("GET /v1/models -> 200")
+        it.child.expect(r"GET +/v1/models [^\n]*200")
         assert it.interrupt() == 0
         assert "Stopping" in it.screen
 
@@ -393,7 +394,7 @@ class TestNextTime:
         it.type("2")
         it.listening()
         it.expect("vespa_client --endpoint my-comfyui-endpoint --account-key YOUR_ACCOUNT_KEY --port 0 ")
-        it.expect("--drain 1.5 --forward-header X-Key\r\n")
+        it.expect("--drain 1.5 --forward-header X-Key --pass-route /\r\n")
         assert it.interrupt() == 0
         assert "[y/N]" not in it.screen
         assert account.account_key not in it.screen

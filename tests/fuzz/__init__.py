@@ -10,6 +10,8 @@ What must be, whatever comes:
 - What an upstream sends is passed on where it is an answer by the RFCs; where it is none, it is a 502. Half an answer never
   looks whole, no header and no second answer comes out of one, what comes behind an answer is nobody's, and what may have
   run isn't sent again.
+- What is asked in another dialect than the worker's is answered in it: an error in its shape, a stream that is whole or says
+  that it breaks off, and never half an answer that looks whole.
 - No traceback, no thread, no socket and no memory is left, nothing hangs, and a plain request is served behind it all.
 
 Where the RFCs leave a choice, either will do. Each case is drawn by the seed and its number, which is all it takes to play
@@ -18,8 +20,9 @@ it again. What a case's bytes are is judged from the bytes alone, by modules tha
 :mod:`.answer_oracle` with :mod:`.assignment` (an upstream's).
 
 Drawn by :mod:`.tokens`, :mod:`.mutations`, :mod:`.oddities`, :mod:`.odd_headers`, :mod:`.odd_assignments`,
-:mod:`.splitting`, :mod:`.request_case` and :mod:`.answer_case`, with :mod:`.marks` and :mod:`.echo` to tell by whose they
-are; played by :mod:`.conversation` (a client), :mod:`.upstream`, :mod:`.arrival`, :mod:`.stage` and :mod:`.lanes` (the far
-side) and :mod:`.proxy`; judged by :mod:`.seen`, :mod:`.request_judge` and :mod:`.answer_judge`; told by :mod:`.finding`,
-:mod:`.known` and :mod:`.report`; and all of it together is :mod:`.fuzz`.
+:mod:`.json_mutations`, :mod:`.splitting`, :mod:`.request_case`, :mod:`.answer_case` and :mod:`.dialect_case`, with
+:mod:`.marks` and :mod:`.echo` to tell by whose they are; played by :mod:`.conversation` (a client), :mod:`.upstream`,
+:mod:`.arrival`, :mod:`.stage` and :mod:`.lanes` (the far side) and :mod:`.proxy`; judged by :mod:`.seen`,
+:mod:`.request_judge`, :mod:`.answer_judge` and :mod:`.dialect_judge`; told by :mod:`.finding`, :mod:`.known` and
+:mod:`.report`; and all of it together is :mod:`.fuzz`.
 """

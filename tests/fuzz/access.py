@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from .heads import Fields, members_of, values_of
 
-__all__ = ["Reason", "cost_in", "head_reasons", "host_reasons", "is_open", "worker_view"]
+__all__ = ["FIRST_PAGE", "Reason", "cost_in", "head_reasons", "host_reasons", "is_open", "worker_view"]
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _APP_SCHEMES = ("app", "tauri", "vscode-webview", "vscode-file", "capacitor", "file")
@@ -26,7 +26,10 @@ _HOP_BY_HOP = (
     "transfer-encoding",
     "upgrade",
 )
+FIRST_PAGE = ("/_vespa", "/_vespa/")
+"""Where the proxy shows what it does."""
 _SECRETS = ("authorization", "proxy-authorization", "cookie", "x-api-key", "api-key")
+_PARTS_OF_SECRETS = ("key", "token", "secret", "auth", "pass", "cookie", "credential", "signature")
 _FOR_THE_PROXY = ("host", "content-length", "expect", "x-serverless-cost")
 
 
@@ -46,8 +49,10 @@ def head_reasons(method: str, target: str, fields: Fields, *, preflight: bool) -
     if method not in METHODS:
         reasons.append(Reason(405, "an unknown method"))
     path = target.partition("?")[0]
-    if path == "/_vespa" or path.startswith("/_vespa/"):
-        reasons.append(Reason(404, "a page of the proxy's own"))
+    if path in FIRST_PAGE:
+        reasons.append(Reason(None, "the proxy's own page, for some methods"))
+    elif path.startswith("/_vespa/"):
+        reasons += [Reason(404, "a page of the proxy's own"), Reason(405, "and another method than it has")]
     costs = values_of(fields, "x-serverless-cost")
     if len(costs) > 1 or (costs and not _NUMBER.fullmatch(costs[0])):
         reasons.append(Reason(400, "a cost that is no number"))
@@ -64,9 +69,14 @@ def cost_in(fields: Fields) -> str:
     return next(iter(values_of(fields, "x-serverless-cost")), "1.0")
 
 
-def worker_view(fields: Fields, *, envelope: bool) -> Fields:
-    """The header lines that a worker is to see, those left out on which opinions may differ."""
+def worker_view(fields: Fields, *, envelope: bool, uncoded: bool = False) -> Fields:
+    """The header lines that a worker is to see, those left out on which opinions may differ.
+
+    ``uncoded``: a heartbeat may begin a stream, behind which no coded one could follow.
+    """
     named = set(members_of(fields, "connection"))
+    if uncoded:
+        fields = [field for field in fields if field[0].lower() != "accept-encoding"] + [("Accept-Encoding", "identity")]
     kept = []
     for name, value in fields:
         lower = name.lower()
@@ -82,7 +92,13 @@ def is_open(lower: str, *, envelope: bool, is_named: bool) -> bool:
 
     An envelope is JSON, whatever was in it. ``is_named``: Connection names the content's type, which it has no business to.
     """
-    return lower in ("proxy-authentication-info", "content-encoding") or (lower == "content-type" and (envelope or is_named))
+    if lower not in _SECRETS and any(part in lower for part in _PARTS_OF_SECRETS):
+        return True
+    return lower == "content-encoding" or (lower == "content-type" and is_named) or (envelope and _is_of_the_body(lower))
+
+
+def _is_of_the_body(lower: str) -> bool:
+    return lower.startswith(("content-", "content_")) or "digest" in lower or lower in ("etag", "last-modified", "mime-version")
 
 
 def host_reasons(authority: str) -> list[Reason]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from random import Random
 
 from .answer_oracle import AnswerReading, LinkEnd, read_answer
+from .arrival import Arrival
 from .assignment import AssignmentReading, as_text, good_assignment, read_assignment
 from .conversation import Piece
 from .marks import Mark, cost_of
@@ -15,7 +16,7 @@ from .odd_assignments import draw_assignment
 from .splitting import cut
 from .tokens import EOL, Token, Tokens, chunk_tokens, join, line_tokens
 
-__all__ = ["POISON", "TURNED_AWAY", "AnswerCase", "Script", "draw_answer_case"]
+__all__ = ["POISON", "TURNED_AWAY", "AnswerCase", "Script", "draw_answer_case", "plain_assignment"]
 
 TURNED_AWAY = (429, 503)
 POISON = b"HTTP/1.1 200 OK\r\nContent-Length: 8\r\nX-Mark: poison\r\n\r\npoisoned"
@@ -60,6 +61,8 @@ _HEADERS: tuple[tuple[bytes, bytes], ...] = (
     (b"Keep-Alive", b"timeout=5"),
     (b"Trailer", b"X-Trailer"),
     (b"X-Vespa-Error", b"forged"),
+    (b"X-Vespa-Request-Id", b"forged"),
+    (b"X-Vespa-Local", b"forged"),
     (b"Location", b"http://127.0.0.1:1/elsewhere"),
     (b"Retry-After", b"0"),
     (b"Vary", b"Origin"),
@@ -105,6 +108,10 @@ class AnswerCase:
         """The first request's."""
         return Mark("a", self.number, 0)
 
+    def worker_script(self, arrival: Arrival, count: int) -> Script:
+        """What the worker plays to a request behind ``count`` others."""
+        return self.workers[min(count, len(self.workers) - 1)]
+
 
 def draw_answer_case(number: int, source: Random, url: str) -> AnswerCase:
     """Either the worker or the autoscaler is odd, seldom both. ``url`` is that of a worker of its own."""
@@ -116,7 +123,7 @@ def draw_answer_case(number: int, source: Random, url: str) -> AnswerCase:
     autoscaler = []
     if not at_worker or source.random() < 0.05:
         autoscaler.append(_autoscaler_script(kinds, url, cost_of(mark), number, source))
-    autoscaler.append(_plain_assignment(url, cost_of(mark), number))
+    autoscaler.append(plain_assignment(url, cost_of(mark), number))
     workers = []
     if at_worker:
         workers.append(_worker_script(kinds, mark, method, source))
@@ -260,7 +267,8 @@ def _autoscaler_script(kinds: list[str], url: str, cost: str, number: int, sourc
     return script
 
 
-def _plain_assignment(url: str, cost: str, number: int) -> Script:
+def plain_assignment(url: str, cost: str, number: int) -> Script:
+    """The autoscaler's answer, in order."""
     body = as_text(good_assignment(url, cost, number)).encode()
     data = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
     return Script([Piece(data)], "keep", b"", read_answer(data, "keep", "POST"), read_assignment(200, body))

@@ -31,7 +31,7 @@ _HOP_BY_HOP = (
 # The proxy says these itself.
 # What is no path to every client: browsers pass over tabs, and take a backslash for a slash.
 _NO_PATH = re.compile(r"[^!-~]*(?:[A-Za-z][A-Za-z0-9+.\t-]*:|[/\\]\t*[/\\])")
-_FROM_THE_PROXY = ("content-length", "x-vespa-error")
+_FROM_THE_PROXY = ("content-length", "x-vespa-error", "x-vespa-local", "x-vespa-request-id", "x-vespa-translated")
 
 
 @dataclass

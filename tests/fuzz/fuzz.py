@@ -20,12 +20,14 @@ from vespa_client.sandbox.console import Console, make_key
 from .answer_case import draw_answer_case
 from .answer_judge import judge_answers
 from .conversation import Piece, Seen, converse
+from .dialect_case import draw_dialect_case
+from .dialect_judge import judge_dialect
 from .finding import Finding
 from .lanes import Lane, Lanes
 from .marks import Mark, mark_of_cost, marks_in
 from .oracle import Reading, read_stream
 from .proxy import Footprint, Proxy
-from .report import Report
+from .report import NAMES, Report
 from .request_case import RequestCase, draw_request_case
 from .request_judge import Unmarked, judge_requests
 from .seen import NotHTTP, are_open, read_answers
@@ -64,7 +66,7 @@ class Fuzz:
         self._seed = seed
         self._clients = clients
         self._say = say
-        self._numbers: dict[str, Iterator[int]] = {"r": itertools.count(1), "a": itertools.count(1)}
+        self._numbers: dict[str, Iterator[int]] = {fuzzer: itertools.count(1) for fuzzer in "rat"}
         self._left: list[tuple[RequestCase, Reading, Seen]] = []
         self._lock = threading.Lock()  # guards the two below
         # What came, or may have come, to the worker from requests in which no mark is left.
@@ -73,7 +75,7 @@ class Fuzz:
         self._footprints: list[Footprint] = []
         self.report = Report()
 
-    def run(self, seconds: float, fuzzers: str = "ra") -> Report:
+    def run(self, seconds: float, fuzzers: str = "rat") -> Report:
         """Rounds of each of the fuzzers in turn, until the time is over."""
         started = time.monotonic()
         length = min(max(seconds / 4, 2.0), _LONGEST_ROUND)
@@ -118,7 +120,7 @@ class Fuzz:
     def _round(self, fuzzer: str, ends_at: float) -> None:
         """Cases of one fuzzer from all clients, then silence."""
         before, started, shown = self.report.cases, time.monotonic(), len(self.report.findings)
-        play = self._play_request if fuzzer == "r" else self._play_answer
+        play = {"r": self._play_request, "a": self._play_answer, "t": self._play_dialect}[fuzzer]
         lock = threading.Lock()
 
         def run(lane: Lane) -> None:
@@ -144,8 +146,7 @@ class Fuzz:
         for finding in self.report.findings[shown:]:
             self._say(f"\n{finding}\n    again: --seed {self._seed} --case {finding.case}\n")
         self._say(
-            f"{'requests' if fuzzer == 'r' else 'answers'}: {count} cases, {count / seconds:.0f} a second; "
-            f"{megabytes:.1f} MB; {self.report.found} findings"
+            f"{NAMES[fuzzer]}: {count} cases, {count / seconds:.0f} a second; {megabytes:.1f} MB; {self.report.found} findings"
         )
 
     def _play_request(self, lane: Lane, number: int) -> None:
@@ -179,6 +180,16 @@ class Fuzz:
         beside = self._stage.finish(lane)
         group, outcome, finding = judge_answers(case, lane.routes, lane.runs, beside, seen)
         self.report.count("a", case.kinds, group, outcome)
+        if finding:
+            self.report.find(finding)
+
+    def _play_dialect(self, lane: Lane, number: int) -> None:
+        case = draw_dialect_case(number, Random(f"{self._seed} t{number}"), lane.worker.url)
+        self._stage.begin(lane, case)
+        seen = converse(self._proxy.port, [Piece(case.request)], lambda got: are_open(got, ["POST"], 1), _PATIENCE)
+        self._stage.finish(lane)
+        group, outcome, finding = judge_dialect(case, lane.runs, seen)
+        self.report.count("t", case.kinds, group, outcome)
         if finding:
             self.report.find(finding)
 

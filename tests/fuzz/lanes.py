@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from .answer_case import AnswerCase, Script
 from .arrival import Arrival
+from .dialect_case import DialectCase
 from .marks import Mark
 from .stage import Stage, json_answer
 from .upstream import Link, Upstream
@@ -36,11 +37,11 @@ class Lane:
     """A worker, and the case that it plays in at present."""
 
     worker: Upstream
-    case: AnswerCase | None = None
+    case: AnswerCase | DialectCase | None = None
     routes: list[Play] = field(default_factory=list)
     runs: list[Play] = field(default_factory=list)
 
-    def begin(self, case: AnswerCase) -> None:
+    def begin(self, case: AnswerCase | DialectCase) -> None:
         """From now on it plays this one."""
         self.routes, self.runs, self.case = [], [], case
 
@@ -55,7 +56,7 @@ class Lanes(Stage):
 
     def __init__(self, endpoint: str, key: str, count: int) -> None:
         self.lanes: list[Lane] = []
-        self._by_number: dict[int, Lane] = {}
+        self._by_case: dict[tuple[str, int], Lane] = {}
         super().__init__(endpoint, key)
         for place in range(count):
             worker = Upstream(f"lane-{place}", self._serve_lane, signed=True)
@@ -68,17 +69,17 @@ class Lanes(Stage):
         for lane in self.lanes:
             lane.worker.stop()
 
-    def begin(self, lane: Lane, case: AnswerCase) -> None:
+    def begin(self, lane: Lane, case: AnswerCase | DialectCase) -> None:
         """From now on the case is known."""
         lane.begin(case)
-        self._by_number[case.number] = lane
+        self._by_case[case.mark.case] = lane
 
     def finish(self, lane: Lane) -> list[Arrival]:
         """Wait until all that is still going on is over. Returns what was served in order beside the script."""
         assert lane.case is not None
         lane.finish()
-        del self._by_number[lane.case.number]
-        return self.take("a", lane.case.number)
+        del self._by_case[lane.case.mark.case]
+        return self.take(*lane.case.mark.case)
 
     def settle(self) -> list[tuple[str, bytes]]:
         faults = super().settle()
@@ -88,7 +89,7 @@ class Lanes(Stage):
         return faults
 
     def play_autoscaler(self, link: Link, arrival: Arrival, mark: Mark | None, cost: str) -> bool:
-        lane = self._by_number.get(mark.number) if mark is not None and mark.fuzzer == "a" else None
+        lane = self._by_case.get(mark.case) if mark is not None else None
         if lane is None or lane.case is None or mark is None or mark.index:
             url = self.worker.url if lane is None else lane.worker.url
             link.sock.sendall(json_answer(self.assign(cost, url)))
@@ -102,8 +103,7 @@ class Lanes(Stage):
             if lane.case is None or arrival.marks != {lane.case.mark}:
                 self.serve_in_order(upstream, link, arrival)
                 continue
-            scripts = lane.case.workers
-            if not _play(link, scripts[min(len(lane.runs), len(scripts) - 1)], arrival, lane.runs):
+            if not _play(link, lane.case.worker_script(arrival, len(lane.runs)), arrival, lane.runs):
                 return
 
 

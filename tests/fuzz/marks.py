@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 __all__ = ["Mark", "cost_of", "mark_of_cost", "marks_in"]
 
-_MARK = re.compile(rb"(fz([ra])([0-9]{9})-([0-9]))z([0-9a-f]{4})")
-_COST = re.compile(r"([12])([0-9]{9})\.([0-9])5")
-_DIGITS = {"r": "1", "a": "2"}
+_MARK = re.compile(rb"(fz([rat])([0-9]{9})-([0-9]))z([0-9a-f]{4})")
+_COST = re.compile(r"([123])([0-9]{9})\.([0-9])5")
+_DIGITS = {"r": "1", "a": "2", "t": "3"}
 
 
 @dataclass(frozen=True)
 class Mark:
-    """``fuzzer`` is ``r`` (requests) or ``a`` (answers); ``index`` is the request's place on its connection."""
+    """``fuzzer``: ``r`` (requests), ``a`` (answers), ``t`` (translations); ``index``: the request's place on its connection."""
 
     fuzzer: str
     number: int
@@ -55,4 +55,4 @@ def cost_of(mark: Mark) -> str:
 def mark_of_cost(text: str) -> Mark | None:
     """The mark of which this is the workload, or None."""
     found = _COST.fullmatch(text)
-    return Mark("ra"[int(found[1]) - 1], int(found[2]), int(found[3])) if found else None
+    return Mark("rat"[int(found[1]) - 1], int(found[2]), int(found[3])) if found else None

@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-from .access import Reason, head_reasons
+from .access import FIRST_PAGE, Reason, head_reasons
 from .heads import Fields, Incomplete, Malformed, head_end, is_token, members_of, read_chunks, read_lines, values_of
 from .payload import body_reasons, read_payload
 from .targets import read_target
 
-__all__ = ["Reading", "Request", "Step", "read_stream"]
+__all__ = ["Reading", "Request", "Step", "is_first_page", "is_landing", "read_stream"]
 
 Refusal = Literal["never", "maybe", "surely"]
 End = Literal["clean", "closed", "broken", "incomplete"]
@@ -77,9 +77,7 @@ def read_stream(data: bytes, max_body: int) -> Reading:
     reading = Reading([], "clean")
     place = 0
     while True:
-        blank = 0
-        while data.startswith(b"\r\n", place):
-            place, blank = place + 2, blank + 1
+        place, blank = _behind_empty_lines(data, place)
         if place == len(data):
             return reading
         try:
@@ -100,6 +98,29 @@ def read_stream(data: bytes, max_body: int) -> Reading:
         place = step.end
 
 
+def is_landing(request: Request) -> bool:
+    """Whether it asks for what is at ``/``, where the proxy says what it is."""
+    return request.method in ("GET", "HEAD") and request.target.partition("?")[0] == "/"
+
+
+def is_first_page(request: Request) -> bool:
+    """Whether it asks for the page on which the proxy shows what it does."""
+    return request.target.partition("?")[0] in FIRST_PAGE
+
+
+def _behind_empty_lines(data: bytes, place: int) -> tuple[int, int]:
+    """Where they end, and how many there are. One of LF alone is forgiven too, as the issue has it."""
+    count = bare = 0
+    while True:
+        if data.startswith(b"\r\n", place):
+            place += 2
+        elif data.startswith(b"\n", place) and not bare:
+            place, bare = place + 1, 1
+        else:
+            return place, count
+        count += 1
+
+
 def _read_one(data: bytes, place: int, max_body: int) -> Step:
     end = head_end(data, place)
     start, fields, open_to_both = read_lines(data[place:end])
@@ -118,8 +139,11 @@ def _read_one(data: bytes, place: int, max_body: int) -> Step:
     if length is not None and length > max_body:
         # A preflight is answered without its body.
         reasons.append(Reason(None if preflight else 413, "the body is too long"))
+    if not preflight and "websocket" in members_of(fields, "upgrade"):
+        reasons.append(Reason(426, "another protocol"))
     request = Request(method, target, minor, fields, None)
-    step = Step(request, place, -1, closes, has_body=length is None or length > 0, own=method == "OPTIONS")
+    own = method == "OPTIONS" or is_landing(request) or is_first_page(request)
+    step = Step(request, place, -1, closes, has_body=length is None or length > 0, own=own)
     try:
         body, step.end, odd_chunks = _read_body(data, end + 4, length, max_body)
     except (Malformed, Incomplete):

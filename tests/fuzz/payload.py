@@ -8,7 +8,7 @@ from typing import Any
 from .access import Reason
 from .heads import Fields, values_of
 
-__all__ = ["body_reasons", "read_payload"]
+__all__ = ["asks_for_stream", "body_reasons", "read_payload"]
 
 BODY_METHODS = ("POST", "PUT", "PATCH")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
@@ -39,6 +39,19 @@ def body_reasons(method: str, body: bytes, fields: Fields, *, own: bool) -> list
     elif encodings and encodings[0] not in ("", "identity"):
         reasons.append(Reason(415, "a content coding"))
     return reasons + _json_reasons(body)
+
+
+def asks_for_stream(payload: bytes | None, target: str) -> bool:
+    """Whether a request with that payload is for an event stream."""
+    if payload is None:
+        return False
+    if "alt=sse" in target.partition("?")[2].split("&"):
+        return True
+    try:
+        asked = json.loads(payload)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(asked, dict) and asked.get("stream") is True
 
 
 def _json_reasons(body: bytes) -> list[Reason]:

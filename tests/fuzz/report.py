@@ -8,11 +8,11 @@ from collections import Counter
 from .finding import Finding
 from .known import known_as
 
-__all__ = ["Report"]
+__all__ = ["NAMES", "Report"]
 
 _MOST_ALIKE = 3
 _MOST_SHOWN = 20
-_NAMES = {"r": "requests", "a": "answers"}
+NAMES = {"r": "requests", "a": "answers", "t": "translations"}
 
 
 class Report:
@@ -29,8 +29,8 @@ class Report:
         """What else there is to tell."""
         self._lock = threading.Lock()  # guards all of it
         self._cases: Counter[str] = Counter()
-        self._kinds: dict[str, dict[str, Counter[str]]] = {"r": {}, "a": {}}
-        self._outcomes: dict[str, Counter[str]] = {"r": Counter(), "a": Counter()}
+        self._kinds: dict[str, dict[str, Counter[str]]] = {"r": {}, "a": {}, "t": {}}
+        self._outcomes: dict[str, Counter[str]] = {"r": Counter(), "a": Counter(), "t": Counter()}
         self._alike: Counter[str] = Counter()
 
     @property
@@ -59,7 +59,7 @@ class Report:
                 self.findings.append(finding)
 
     def __str__(self) -> str:
-        blocks = [self._table(fuzzer) for fuzzer in ("r", "a") if self._cases[fuzzer]]
+        blocks = [self._table(fuzzer) for fuzzer in NAMES if self._cases[fuzzer]]
         width = max((len(name) for name, _ in self.rows), default=0)
         lines = [f"{name:<{width}}  {what}" for name, what in self.rows]
         lines += [f"known, and not counted: {name}: {count}" for name, count in self.known.most_common()]
@@ -69,7 +69,7 @@ class Report:
         kinds = self._kinds[fuzzer]
         groups = [group for group, _ in sum(kinds.values(), Counter[str]()).most_common()]
         width = max(len(kind) for kind in kinds)
-        head = f"{_NAMES[fuzzer] + ' (a case can be of several kinds)':<{width}}"
+        head = f"{NAMES[fuzzer] + ' (a case can be of several kinds)':<{width}}"
         lines = [f"{self._cases[fuzzer]} {head}", f"{'':<{width}}  " + "  ".join(f"{group:>10}" for group in groups)]
         for kind, counter in sorted(kinds.items(), key=lambda item: -item[1].total()):
             lines.append(f"{kind:<{width}}  " + "  ".join(f"{counter[group]:>10}" for group in groups))

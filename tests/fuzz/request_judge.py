@@ -10,9 +10,10 @@ from .arrival import Arrival
 from .conversation import Seen
 from .echo import echo_body, echo_of
 from .finding import Finding
-from .heads import members_of, values_of
+from .heads import Fields, members_of, values_of
 from .marks import Mark, marks_in
-from .oracle import Reading, Request, Step
+from .oracle import Reading, Request, Step, is_first_page, is_landing
+from .payload import asks_for_stream
 from .request_case import RequestCase
 from .seen import Answer, NotHTTP, read_answers
 
@@ -26,6 +27,7 @@ _REFUSED = {
     "x-vespa-error",
     "content-security-policy",
     "allow",
+    "upgrade",
     "retry-after",
     "www-authenticate",
 }
@@ -71,12 +73,14 @@ def judge_requests(case: RequestCase, reading: Reading, seen: Seen, arrivals: Se
             answers = read_answers(seen.data, seen.end, [step.request.method for step in reading.steps])
         except NotHTTP as problem:
             raise _Broken("the client gets whole answers and nothing else", problem.args[0]) from None
-        if case.leaves:
+        # Whoever has ended its sending waits for its answers (RFC 9112, 9.6).
+        is_gone = case.leaves in ("close", "reset")
+        if is_gone:
             outcome = "left", f"left by {case.leaves}"
             accepted = possible
         else:
             outcome, accepted = _walk(reading, seen, answers)
-        _check_arrivals(data, accepted, arrivals, all_came=not case.leaves)
+        _check_arrivals(data, accepted, arrivals, all_came=not is_gone)
     except _Broken as broken:
         promise, what = broken.args
         details: list[tuple[str, object]] = [
@@ -163,6 +167,15 @@ def _was_served(step: Step, answer: Answer) -> bool:
         return False
     if step.refused == "surely":
         raise _Broken("what is wrong is refused", f"{step.why}: {answer}")
+    if is_first_page(step.request) and answer.status != 204:
+        if answer.status not in (200, 301, 302, 307, 308):
+            raise _Broken("the proxy's own page is shown", str(answer))
+        return True
+    if is_landing(step.request):
+        if answer.status != 200 or values_of(answer.fields, "x-vespa-local") != ["landing"]:
+            raise _Broken("what is at / is the proxy's own", str(answer))
+        _check_headers(step, answer, _ECHOED | {"x-vespa-local", "content-security-policy"})
+        return True
     if step.own:
         if answer.status != 204:
             raise _Broken("OPTIONS is answered by the proxy", str(answer))
@@ -225,7 +238,7 @@ def _unmarked(steps: list[Step]) -> list[Unmarked]:
 
 def _marks_there(request: Request) -> set[Mark]:
     """The marks that a worker sees: not those of headers that are held back."""
-    lines = [_target_there(request), *(value for _, value in worker_view(request.fields, envelope=request.payload is not None))]
+    lines = [_target_there(request), *(value for _, value in _fields_there(request))]
     return marks_in("\n".join(lines).encode("latin-1")) | marks_in(request.payload or b"")
 
 
@@ -243,7 +256,7 @@ def _check_arrival(data: bytes, step: Step, arrival: Arrival) -> None:
     if strange:
         raise _Broken("no byte of one request in another", f"{[str(mark) for mark in strange]}")
     envelope = arrival.payload is not None
-    fields = worker_view(request.fields, envelope=envelope)
+    fields = _fields_there(request)
     is_named = "content-type" in members_of(request.fields, "connection")
     came = [(name, value) for name, value in arrival.fields if not is_open(name.lower(), envelope=envelope, is_named=is_named)]
     if came != fields:
@@ -252,6 +265,12 @@ def _check_arrival(data: bytes, step: Step, arrival: Arrival) -> None:
     cost = arrival.auth["cost"]
     if (cost[1] if isinstance(cost, tuple) else cost) != cost_in(request.fields):
         raise _Broken("the cost is what was sent", f"{cost}")
+
+
+def _fields_there(request: Request) -> Fields:
+    """The header lines that a worker is to see."""
+    uncoded = request.minor >= 1 and asks_for_stream(request.payload, request.target)
+    return worker_view(request.fields, envelope=request.payload is not None, uncoded=uncoded)
 
 
 def _target_there(request: Request) -> str:

@@ -13,6 +13,7 @@ from .heads import Fields, Incomplete, Malformed, head_end, members_of, read_lin
 __all__ = ["Answer", "NotHTTP", "StreamEnd", "are_open", "read_answers"]
 
 StreamEnd = Literal["end", "reset", "late"]
+_REQUEST_ID = "x-vespa-request-id"
 _LARGEST_EVENT = 1 << 22
 
 
@@ -113,6 +114,8 @@ def _read_one(data: bytes, end: StreamEnd, method: str) -> tuple[Answer | None, 
     if method == "HEAD" and left and "close" in members_of(fields, "connection") and not left.startswith(b"HTTP/"):
         # What is refused for its head may not have been looked at for its method.
         body, whole, left = _body_by_h11(data, end, "GET")
+    # Each answer may have its number, which says no more.
+    fields = [field for field in fields if field[0].lower() != _REQUEST_ID]
     return Answer(int(status), reason, fields, body, whole, data[: place + 4]), left
 
 
@@ -122,7 +125,7 @@ def _check_framing(fields: Fields, status: int, method: str) -> None:
         raise NotHTTP(f"an answer is framed in two ways: {fields}")
     if (status == 204 and (codings or lengths)) or (codings and (method == "HEAD" or status == 304)):
         raise NotHTTP(f"an answer without a body is framed: {fields}")
-    if len(values_of(fields, "x-vespa-error")) > 1 or len(values_of(fields, "connection")) > 1:
+    if any(len(values_of(fields, name)) > 1 for name in ("x-vespa-error", _REQUEST_ID, "connection")):
         raise NotHTTP(f"a header of the proxy's own came twice: {fields}")
 
 

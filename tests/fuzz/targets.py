@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 
 from .access import Reason, host_reasons
 from .heads import Malformed
@@ -13,24 +14,32 @@ _UNRESERVED = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._
 _SUB_DELIMS = "!$&'()*+,;="
 _PATH = frozenset(_UNRESERVED + _SUB_DELIMS + ":@/")
 _QUERY = _PATH | {"?"}
+# As browsers and others leave it; the issue has it taken.
+_LEFT_BARE = "[]{}|^`"
 _HEX = frozenset("0123456789abcdefABCDEF")
 _AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._~!$&'()*+,;=-]+)(:[0-9]*)?")
 _DOUBTFUL_AUTHORITY = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:\[\]%-]*")
 
 
 def read_target(method: bytes, target: bytes, reasons: list[Reason]) -> str:
-    """The target in origin form, or ``*``. What may be refused gets a reason. Raises :class:`Malformed`."""
+    """The target in origin form, or ``*``, as a worker gets it. What may be refused gets a reason.
+
+    Raises :class:`Malformed`.
+    """
     try:
-        text = target.decode("ascii")
+        decoded = target.decode("utf-8")
     except UnicodeDecodeError:
-        raise Malformed("a target beyond ASCII") from None
+        raise Malformed("a target that is no UTF-8") from None
+    if any(unicodedata.category(character) == "Cc" for character in decoded):
+        raise Malformed("a control in the target")
+    text = target.decode("latin-1")
     if method == b"CONNECT":
         raise Malformed("a tunnel, whose target is a host and a port")
     if text == "*" and method == b"OPTIONS":
         return text
     if not text.startswith("/"):
         text = _without_authority(text, reasons)
-    path, mark, query = text.partition("?")
+    path, mark, query = "".join(map(_escaped, text)).partition("?")
     _check(path, _PATH)
     _check(query, _QUERY)
     return path + mark + query
@@ -51,6 +60,10 @@ def _without_authority(text: str, reasons: list[Reason]) -> str:
         reasons.append(Reason(None, "a scheme in capitals"))
     rest = rest[end:]
     return rest if rest.startswith("/") else "/" + rest
+
+
+def _escaped(character: str) -> str:
+    return f"%{ord(character):02X}" if character in _LEFT_BARE or ord(character) > 127 else character
 
 
 def _check(text: str, allowed: frozenset[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from urllib.parse import unquote
 
 import h11
 import pytest
@@ -221,11 +222,17 @@ BAD_TARGETS = [
     "/a#b",
     "/a b",
     "/a\tb",
-    "/[1]",
-    "/a]",
-    "/a?b[]=1",
     "/\u00e9",
     "/\x80",
+    "/caf\xc3\xa9\xff",
+    "/\xc3",
+    "/\xc0\xaf",
+    "/\xe0\x80\xaf",
+    "/\xed\xa0\x80",
+    "/\xf4\x90\x80\x80",
+    "/\xc2\x80",
+    "/\xc2\x85",
+    "/\xc2\x9f",
     "/\x7f",
     "/a\0",
     "/%",
@@ -237,10 +244,13 @@ BAD_TARGETS = [
     "/\\",
     '/"',
     "/<script>",
-    "/^",
-    "/`",
-    "/{x}",
-    "/|",
+    "/a<",
+    "/a>",
+    '/a?b="c"',
+    "/a?b=\\",
+    "/[%zz]",
+    "[1]",
+    "|",
     "ftp://example.com/",
     "file:///etc/passwd",
     "http:/example.com",
@@ -249,6 +259,9 @@ BAD_TARGETS = [
     "http://example.com/a#b",
     "http://example.com/%zz",
     "http://exa mple.com/",
+    "http://[1]/",
+    "http://exa|mple.com/",
+    "http://caf\xc3\xa9.example/",
 ]
 
 
@@ -257,6 +270,43 @@ def test_a_target_that_is_no_path_is_refused(target: str) -> None:
     with pytest.raises(MessageError) as problem:
         request(start=f"GET {target} HTTP/1.1")
     assert problem.value.status == 400
+
+
+LEFT_BARE = [
+    ("/[1]", "/%5B1%5D"),
+    ("/a]", "/a%5D"),
+    ("/a?b[]=1&b[]=2", "/a?b%5B%5D=1&b%5B%5D=2"),
+    ("/a?b[%5B]=%5d", "/a?b%5B%5B%5D=%5d"),
+    ("/^", "/%5E"),
+    ("/`", "/%60"),
+    ("/{x}?{y}", "/%7Bx%7D?%7By%7D"),
+    ("/|?a|b", "/%7C?a%7Cb"),
+    ("/caf\xc3\xa9", "/caf%C3%A9"),
+    ("/?q=\xe2\x82\xac+%e2%82%AC", "/?q=%E2%82%AC+%e2%82%AC"),
+    ("/\xf0\x9f\x98\x80", "/%F0%9F%98%80"),
+    ("/a\xc2\xa0b", "/a%C2%A0b"),
+    ("/..//[a]/./", "/..//%5Ba%5D/./"),
+    ("http://x/[1]", "/%5B1%5D"),
+    ("http://[::1]:80/[1]", "/%5B1%5D"),
+    ("http://x?[1]", "/?%5B1%5D"),
+]
+
+
+@pytest.mark.parametrize(("sent", "understood"), LEFT_BARE)
+def test_what_url_clients_leave_bare_is_percent_encoded_and_nothing_else_is_touched(sent: str, understood: str) -> None:
+    assert request(start=f"GET {sent} HTTP/1.1").target == understood
+
+
+@given(st.text(st.characters(min_codepoint=0x21, exclude_categories=("Cs", "Cc")), min_size=1, max_size=20))
+def test_any_text_in_a_target_means_the_same_behind_it_or_is_refused(text: str) -> None:
+    sent = "/" + text
+    try:
+        target = request(start=f"GET {sent.encode().decode('latin-1')} HTTP/1.1").target
+    except MessageError:
+        assert set(sent) & set('"#<>\\%')
+    else:
+        assert target.isascii()
+        assert unquote(target) == unquote(sent)
 
 
 @pytest.mark.parametrize("method", ["CONNECT", "GET"])

@@ -10,7 +10,7 @@ import requests
 from tests.support.waiting import LONG
 from vespa_client import VastClient
 from vespa_client.journal.hints import Hints
-from vespa_client.journal.record import Record
+from vespa_client.journal.record import Problem, Record
 from vespa_client.sandbox import Sandbox
 
 MARKED = "marked-key-0123456789"
@@ -24,12 +24,14 @@ def lines(caplog: pytest.LogCaptureFixture) -> Iterator[Callable[[], list[str]]]
 
 def failed(number: int, hint: str) -> Record:
     record = Record(number, "GET", "/x")
-    record.refuse(400, "bad_request: no", hint)
+    record.refuse(400, Problem("bad_request", "no", hint))
     return record
 
 
 def whole(number: int, worker: str | None) -> Record:
-    return Record(number, "GET", "/x", worker=worker)
+    record = Record(number, "GET", "/x")
+    record.worker = worker
+    return record
 
 
 def test_a_run_of_equal_ones_has_one_hint(lines: Callable[[], list[str]]) -> None:
@@ -44,6 +46,13 @@ def test_a_request_that_a_worker_answered_ends_the_run(lines: Callable[[], list[
     for record in [failed(1, "A"), whole(2, None), failed(3, "A"), whole(4, "w:1"), failed(5, "A")]:
         hints.after(record)
     assert lines() == ["#1 HINT: A", "#5 HINT: A"]
+
+
+def test_a_request_that_somebody_cancelled_has_none(lines: Callable[[], list[str]]) -> None:
+    record = failed(1, "A")
+    record.cancel()
+    Hints().after(record)
+    assert not lines()
 
 
 def test_a_wrong_key_is_said_where_the_person_looks(

@@ -26,7 +26,9 @@ def test_waits_and_retries_are_told_where_there_were_any() -> None:
     record = Record(1, "GET", "/")
     assert "waited" not in record.line()
     assert "retried" not in record.line()
-    record.waits, record.waited, record.retries = 3, 12.34, 2
+    record.waits, record.seconds["waiting"] = 3, 12.34
+    record.retry("203.0.113.7:41234", "unreachable", "connection refused")
+    record.retry("203.0.113.8:41234", "turned_away", "it answered 429")
     assert record.line().endswith(", waited 12.3 s, 2 retried")
 
 

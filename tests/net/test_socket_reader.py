@@ -46,11 +46,11 @@ class Segments:
         self.read_limit = seconds
 
 
-def read(parts: Sequence[bytes]) -> tuple[bytes, bytes] | str | None:
+def read(parts: Sequence[bytes], *, forgives_lf: bool = False) -> tuple[bytes, bytes] | str | None:
     """The head and all that follows it; the refusal's status as text."""
     reader = SocketReader(Segments(parts), LONG)  # type: ignore[arg-type]
     try:
-        head = reader.read_head()
+        head = reader.read_head(forgives_lf=forgives_lf)
     except MessageError as problem:
         return str(problem.status)
     if head is None:
@@ -123,6 +123,40 @@ def test_no_byte_behind_the_head_is_lost(after: bytes, places: list[int], limit:
 def test_empty_lines_before_a_request_are_forgiven(empty_lines: int) -> None:
     data = b"\r\n" * empty_lines + HEAD + b"\r\n\r\n"
     assert read([data]) == read([bytes([byte]) for byte in data]) == (HEAD, b"")
+
+
+@pytest.mark.parametrize("before", [b"\n", b"\n\r\n", b"\r\n\n", b"\r\n\r\n\n\r\n"])
+def test_one_empty_line_of_lf_alone_may_be_forgiven(before: bytes) -> None:
+    data = before + HEAD + b"\r\n\r\nrest"
+    for parts in ([data], [bytes([byte]) for byte in data], [before, data[len(before) :]]):
+        assert read(parts, forgives_lf=True) == (HEAD, b"rest")
+    assert read([before], forgives_lf=True) is None
+
+
+@pytest.mark.parametrize("before", [b"\n\n", b"\n\r\n\n", b"\r\n\n\n", b"\n \n", b"\r\r\n"])
+def test_more_of_them_are_not(before: bytes) -> None:
+    data = before + HEAD + b"\r\n\r\n"
+    for parts in ([data], [bytes([byte]) for byte in data]):
+        found = read(parts, forgives_lf=True)
+        if isinstance(found, tuple):
+            with pytest.raises(MessageError):
+                parse_request_head(found[0])
+        else:
+            assert found == "400"
+
+
+def test_an_empty_line_is_no_head_that_has_begun(pair: tuple[socket.socket, socket.socket]) -> None:
+    near, far = pair
+    reader = reader_of(near)
+    for line in (b"\n", b"\r\n"):
+        far.sendall(line)
+        reader.limit(2 * SHORT)
+        started = time.monotonic()
+        with pytest.raises(TimeoutError):
+            # Bounded by the pause between two requests, and not by the time that a head may take.
+            reader.read_head(SHORT / 10, forgives_lf=True)
+        assert time.monotonic() - started >= SHORT
+        assert not reader.buffered
 
 
 def test_the_end_before_the_first_byte_is_no_error() -> None:

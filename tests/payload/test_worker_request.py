@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vespa_client.errors import BadRequest, BodyTooLarge, MethodNotAllowed, NotFound, UnsupportedBody
+from vespa_client.errors import BadRequest, BodyTooLarge, MethodNotAllowed, UnsupportedBody
 from vespa_client.http1.framing import CHUNKED, NO_BODY, Framing
 from vespa_client.http1.heads import RequestHead
 from vespa_client.payload.cost import read_cost
 from vespa_client.payload.worker_request import WorkerRequest
-from vespa_client.server.request_head import METHODS, check_head
+from vespa_client.server.request_head import METHODS, check_head, is_own_page
 from vespa_client.settings.table import Settings
 
 MAX_BODY = 1000
@@ -107,11 +107,7 @@ def test_a_method_that_no_worker_knows_is_a_405_with_those_they_do(method: str) 
 @pytest.mark.parametrize("path", ["/_vespa", "/_vespa/", "/_vespa/status", "/_vespa/a/b", "/_vespa//"])
 @pytest.mark.parametrize("query", ["", "?", "?a=/b"])
 def test_the_proxys_own_pages_never_reach_the_endpoint(path: str, query: str) -> None:
-    with pytest.raises(NotFound) as problem:
-        check_head(head("GET", path + query), NO_BODY, SETTINGS)
-    assert problem.value.status == 404
-    assert path in problem.value.message
-    assert "a=" not in problem.value.message
+    assert is_own_page(path + query)
 
 
 @pytest.mark.parametrize("target", ["/", "/_vespas", "/_vesp", "/v1/_vespa/", "/?/_vespa/", "//_vespa/", "/_VESPA/", "*"])
@@ -171,3 +167,45 @@ def test_the_types_of_the_head_say_what_kind_of_error_a_body_is() -> None:
         WorkerRequest.read(head("POST", "/", ("CONTENT-encoding", "gzip")), "1", b"{}")
     with pytest.raises(BadRequest):
         WorkerRequest.read(head("POST", "/"), "1", b"--b")
+
+
+# What is streamed
+
+STREAM = b'{"stream": true}'
+
+
+@pytest.mark.parametrize(
+    ("target", "body", "accept", "streams"),
+    [
+        ("/v1/chat/completions", STREAM, "application/json", True),
+        ("/v1/x", STREAM, "", True),
+        ("/v1/x", b"{}", "text/event-stream", False),
+        ("/v1/x", b'{"stream": false}', "", False),
+        ("/generate", STREAM, "*/*", True),
+        ("/generate_stream", b"{}", "", True),
+        ("/v1beta/models/m:streamGenerateContent?alt=sse", b"{}", "", True),
+        ("/v1beta/models/m:streamGenerateContent?a=b&alt=sse", b"{}", "", True),
+        ("/v1beta/models/m:streamGenerateContent", b"{}", "", False),
+        ("/api/chat", STREAM, "", False),
+        ("/api/generate/", STREAM, "*/*", False),
+        ("/ollama/api/pull", STREAM, "", False),
+        ("/api/v1/chat/completions", STREAM, "", True),
+        ("/v1/x", STREAM, "application/x-ndjson", False),
+        ("/v1/x", STREAM, "application/jsonl, */*", False),
+        ("/v1/x", STREAM, "application/x-ndjson, text/event-stream", True),
+    ],
+)
+def test_an_event_stream_is_expected_where_one_was_asked_for(target: str, body: bytes, accept: str, streams: bool) -> None:
+    asked = WorkerRequest.read(head("POST", target, ("Accept", accept)), "1", body)
+    assert asked.streams is streams
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "DELETE"])
+def test_a_request_without_a_body_is_for_no_stream(method: str) -> None:
+    assert not WorkerRequest.read(head(method, "/v1/x?alt=sse"), "1", b"").streams
+
+
+def test_an_uncoded_answer_is_asked_for_once_and_nothing_else_changes() -> None:
+    fields = [("accept-encoding", "gzip"), ("A", "1"), ("Accept-Encoding", "br"), ("B", "2")]
+    asked = WorkerRequest.read(head("POST", "/v1/x", *fields), "1", STREAM)
+    assert asked.uncoded() == asked._replace(fields=[("A", "1"), ("B", "2"), ("Accept-Encoding", "identity")])

@@ -11,8 +11,8 @@ import requests
 from openai import AuthenticationError, OpenAI
 
 from vespa_client import VastClient
-from vespa_client.errors import ConfigurationError, ForbiddenOrigin, ProxyKeyMissing, UnknownHost
-from vespa_client.http1.heads import RequestHead
+from vespa_client.errors import BadRequest, ConfigurationError, ForbiddenOrigin, ProxyKeyMissing, UnknownHost
+from vespa_client.http1.heads import RequestHead, parse_request_head
 from vespa_client.sandbox import Sandbox
 from vespa_client.server.access import Access
 from vespa_client.settings.table import Settings
@@ -262,7 +262,7 @@ def test_answers_and_errors_are_readable_to_a_welcome_page(proxy: VastClient) ->
 )
 def test_a_welcome_page_can_read_why_its_target_was_refused(proxy: VastClient, origin: str, allowed: str | None) -> None:
     with connect(proxy.url) as client:
-        client.send(get("/v1/a|b", f"Origin: {origin}"))
+        client.send(get("/v1/a<b", f"Origin: {origin}"))
         got = client.message()
     assert (got.status, got.one("x-vespa-error"), got.one("access-control-allow-origin")) == (400, "bad_request", allowed)
 
@@ -366,6 +366,15 @@ def test_a_target_with_the_proxys_key_is_refused(start_proxy: Callable[..., Vast
         assert not sandbox.autoscaler.routes
         client.send(get(target))
         assert client.message().status == 401
+
+
+@pytest.mark.parametrize("target", ["/v1/x?key=odd|[key]{1}", "/v1/x?key=odd%7C%5Bkey%5D%7B1%7D", "/v1/odd%7c[key]%7b1}/x"])
+def test_a_key_in_a_target_is_found_however_it_is_written(target: str) -> None:
+    key = "odd|[key]{1}"
+    fields = [("Host", "localhost"), ("Authorization", f"Bearer {key}")]
+    asked = parse_request_head(f"GET {target} HTTP/1.1".encode())._replace(fields=fields)
+    with pytest.raises(BadRequest):
+        Access("127.0.0.1", proxy_key=key).without_key(asked)
 
 
 def test_who_has_no_key_learns_nothing_else(start_proxy: Callable[..., VastClient]) -> None:

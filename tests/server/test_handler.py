@@ -12,13 +12,14 @@ import requests
 from vespa_client import VastClient
 from vespa_client.sandbox import Sandbox
 
+from ..support.faults import Log, proxy_log
 from ..support.raw_worker import Message, Peer, RawWorker, answer, chunk, connect, get, only_worker, post, raw_client, swap
 from ..support.waiting import LONG
 
 MEGABYTE = 1 << 20
 ALLOWED = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 
-worker, client = only_worker, raw_client
+worker, client, log = only_worker, raw_client, proxy_log
 
 
 @pytest.fixture
@@ -104,10 +105,23 @@ def test_json_under_another_name_is_taken_and_called_json(client: Peer, worker: 
         assert (received.payload, received.one("content-type")) == (b'{"a": 1}', "application/json")
 
 
-def test_a_content_type_of_json_stays_as_it_is(client: Peer, worker: RawWorker) -> None:
-    for content_type in ("application/json; charset=utf-8", "application/vnd.api+json"):
-        received, _ = swap(client, worker, post(b"{}", "/v1/x", f"Content-Type: {content_type}"), answer())
-        assert received.one("content-type") == content_type
+def test_nothing_that_was_said_of_the_body_is_said_of_the_envelope(client: Peer, worker: RawWorker) -> None:
+    # The official worker reads by the charset, and JSON has none.
+    for content_type in ("application/json; charset=latin-1", "application/vnd.api+json", "application/json"):
+        lines = [f"Content-Type: {content_type}", "content-type: text/plain", "Content-MD5: x", "Digest: x",
+                 "Content-Digest: x", "Content-Encoding: identity", "Content-Language: de", "Repr-Digest: x",
+                 "Want-Repr-Digest: x"]  # fmt: skip
+        received, _ = swap(client, worker, post('{"a": "café"}'.encode(), "/v1/x", *lines), answer())
+        assert received.payload == '{"a": "café"}'.encode()
+        about = [field for field in received.fields if field[0] not in ("Host", "Content-Length")]
+        assert about == [("Want-Repr-Digest", "x"), ("Content-Type", "application/json")]
+
+
+def test_a_body_in_any_coding_is_refused_wherever_it_is_said(client: Peer) -> None:
+    for lines in (["gzip"], ["identity", "gzip"], ["identity, br"]):
+        request = post(b"{}", "/v1/x", *(f"Content-Encoding: {line}" for line in lines))
+        got = refused(client, request, 415, "unsupported_body")
+        assert "identity" not in got.error["message"]
 
 
 NO_JSON = [
@@ -308,10 +322,10 @@ def test_two_costs_are_refused(client: Peer) -> None:
 
 def test_end_to_end_headers_go_on_and_others_stay(client: Peer, worker: RawWorker) -> None:
     kept = ["user-agent: a/1", "X-Order: 1", "x-order: 2", "Accept: text/event-stream", "OpenAI-Organization: o",
-            "traceparent: 00-1", "X-Empty:", "Cookie2: x", "Range: bytes=0-1"]  # fmt: skip
+            "traceparent: 00-1", "X-Empty:", "Range: bytes=0-1", "Idempotency-Key: 1"]  # fmt: skip
     dropped = ["Connection: keep-alive, X-Mine", "X-Mine: 1", "Keep-Alive: 5", "TE: trailers", "Upgrade: h2c", "Trailer: X",
                "Proxy-Connection: x", "Proxy-Authorization: Basic x"]  # fmt: skip
-    secret = ["Authorization: Bearer s", "Cookie: s=1", "X-Api-Key: s", "api-key: s"]
+    secret = ["Authorization: Bearer s", "Cookie: s=1", "X-Api-Key: s", "api-key: s", "x-goog-api-key: s", "Private-Token: s"]
     received, _ = swap(client, worker, post(b"{}", "/x", *kept, *dropped, *secret, "Content-Type: application/json"), answer())
     expected = [("Host", worker.address), *((name, value.strip()) for name, _, value in (line.partition(":") for line in kept))]
     expected += [("Content-Type", "application/json"), ("Content-Length", str(len(received.body)))]
@@ -327,6 +341,18 @@ def test_a_credential_goes_on_where_it_was_let_through(
         received, _ = swap(client, worker, post(b"{}", "/x", *lines), answer())
     let_through = [given for given, value in received.fields if value == "1"]
     assert let_through == [name]
+
+
+def test_what_is_held_back_is_told_once_and_how_to_let_it_through(client: Peer, worker: RawWorker, log: Log) -> None:
+    lines = ["X-Goog-Api-Key: sk-1", "x-goog-api-key: sk-2", "Private-Token: sk-3", "Accept: */*", "Connection: X-Hop-Key",
+             "X-Hop-Key: sk-4"]  # fmt: skip
+    swap(client, worker, post(b"{}", "/x", *lines), answer())
+    log.wait_for("-> 200")
+    told = [line for line in log.lines if "held back" in line]
+    assert len(told) == 2
+    assert "x-goog-api-key is held back" in told[0].lower() and "--forward-header x-goog-api-key" in told[0].lower()
+    assert "Private-Token is held back" in told[1] and "--forward-header Private-Token" in told[1]
+    assert not [line for line in log.lines if "sk-" in line]
 
 
 def test_header_bytes_beyond_ascii_stay(client: Peer, worker: RawWorker) -> None:

@@ -168,8 +168,6 @@ def pieces_of(plan: Plan) -> Iterator[bytes]:
 
 def content_of(body: bytes, plan: Plan) -> Content:
     """What a body that came to its end holds."""
-    if plan.events:
-        body = body.replace(b":\n\n", b"")  # comments, by which the proxy asks whether anybody reads
     text, _, checksum = body.rpartition(b"#")
     numbered = text.count(b"%d:" % plan.number)
     if (text and not numbered) or numbered > plan.pieces:

@@ -7,6 +7,7 @@ stranger out in these tests is the proxy, as in browsers without such rules.
 
 from __future__ import annotations
 
+import base64
 import logging
 import os
 import shutil
@@ -17,6 +18,7 @@ from typing import Any
 
 import pytest
 from selenium import webdriver
+from selenium.webdriver import ActionChains
 from selenium.webdriver.chrome.service import Service
 
 from vespa_client.sandbox import Answer, Component, Request
@@ -64,6 +66,7 @@ class Browser:
         options.binary_location = chromium
         for flag in (*_FLAGS, f"--user-data-dir={profile}"):
             options.add_argument(flag)
+        options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
         service = Service(driver, log_output=subprocess.DEVNULL, env={**os.environ, "HOME": str(profile)})
         with pytest.MonkeyPatch.context() as patch:
             # What is said to the driver isn't for the caller's outbound proxy.
@@ -98,6 +101,35 @@ class Browser:
         self._driver.switch_to.window(closed)
         self._driver.close()
         self._driver.switch_to.window(opened)
+
+    def emulate(self, width: int, theme: str, height: int = 900) -> None:
+        """Show pages as on a screen of that many CSS pixels, in the ``light`` or the ``dark`` theme."""
+        metrics = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        self._driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+        self._driver.execute_cdp_cmd("Emulation.setScrollbarsHidden", {"hidden": True})
+        features = [{"name": "prefers-color-scheme", "value": theme}]
+        self._driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+
+    def picture(self, path: Path) -> None:
+        """Write a PNG of the whole page, however long it is."""
+        taken = self._driver.execute_cdp_cmd("Page.captureScreenshot", {"captureBeyondViewport": True})
+        path.write_bytes(base64.b64decode(taken["data"]))
+
+    def memory(self) -> tuple[int, int]:
+        """How many DOM nodes the page has, and the bytes of its JavaScript objects, after what is unused was collected."""
+        self._driver.execute_cdp_cmd("HeapProfiler.collectGarbage", {})
+        self._driver.execute_cdp_cmd("Performance.enable", {})
+        metrics = self._driver.execute_cdp_cmd("Performance.getMetrics", {})["metrics"]
+        found = {metric["name"]: int(metric["value"]) for metric in metrics}
+        return found["Nodes"], found["JSHeapUsedSize"]
+
+    def press(self, *keys: str) -> None:
+        """Press these keys, one after the other, wherever the focus is."""
+        ActionChains(self._driver).send_keys(*keys).perform()
+
+    def console(self) -> list[str]:
+        """What the page has said on its console since the last call, problems that the browser found included."""
+        return [entry["message"] for entry in self._driver.get_log("browser")]
 
     def quit(self) -> None:
         """End the browser and its driver."""

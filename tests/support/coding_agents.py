@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -102,6 +103,16 @@ class CodingAgent(ABC):
         """Press Ctrl-C, which reaches whatever runs in the terminal."""
         os.killpg(process.pid, signal.SIGINT)
 
+    def running(self) -> list[int]:
+        """The processes that it has, wherever they have put themselves. Empty where the system has no /proc."""
+        found = []
+        for environ in Path("/proc").glob("[0-9]*/environ"):
+            # Others' processes can't be looked at, and some end meanwhile.
+            with contextlib.suppress(OSError):
+                if f"HOME={self.home}".encode() in environ.read_bytes().split(b"\0"):
+                    found.append(int(environ.parent.name))
+        return found
+
     def terminal(self) -> tuple[list[str], dict[str, str]]:
         """The command and the environment that start it in a terminal."""
         return self._program(), {**self._environment, "TERM": "xterm-256color"}
@@ -142,6 +153,9 @@ wire_api = "responses"
 request_max_retries = 0
 stream_max_retries = 0
 supports_websockets = true
+
+[features]
+daemon_auto_start = false
 
 [notice.model_migrations]
 "gpt-5.5" = "{_NEWER}"

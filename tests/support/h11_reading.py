@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 import h11
@@ -9,6 +10,7 @@ import h11
 __all__ = ["Asked", "Reading", "read_by_h11"]
 
 _PIECE = 4096
+_EMPTY_LINES = re.compile(rb"\A(?:\r\n)*(?:\n(?:\r\n)*)?")
 
 
 class Asked(NamedTuple):
@@ -29,14 +31,15 @@ class Reading(NamedTuple):
 def read_by_h11(data: bytes, *, forgive_empty_lines: bool = False) -> Reading:
     """Read all of it; the connection ends behind it.
 
-    ``forgive_empty_lines``: take away those before a request line, which h11 refuses (RFC 9112, 2.2, lets them be).
+    ``forgive_empty_lines``: take away those before a request line, one of LF alone among them, which h11 refuses (RFC 9112,
+    2.2, lets them be).
     """
     requests: list[Asked] = []
     rest: bytes | None = data
     try:
         while rest is not None:
-            while forgive_empty_lines and rest.startswith(b"\r\n"):
-                rest = rest[2:]
+            if forgive_empty_lines:
+                rest = _EMPTY_LINES.sub(b"", rest)
             rest = _read_request(rest, requests)
     except h11.RemoteProtocolError as refusal:
         return Reading(requests, str(refusal))

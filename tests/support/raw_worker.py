@@ -57,6 +57,11 @@ class Message(NamedTuple):
         return int(self.start.split(" ")[1])
 
     @property
+    def fields_but_id(self) -> Fields:
+        """The headers of an answer without the proxy's name for the request, which is another one each time."""
+        return [field for field in self.fields if field[0] != "X-Vespa-Request-Id"]
+
+    @property
     def envelope(self) -> dict[str, Any]:
         """A request's body as JSON."""
         parsed: dict[str, Any] = json.loads(self.body)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,10 @@ from vespa_client.sandbox import Sandbox
 from vespa_client.sandbox.speech.script import Script
 
 from ..support import coding_agents
-from ..support.coding_agents import AGENTS, CodingAgent
+from ..support.coding_agents import AGENTS, Codex, CodingAgent
 from ..support.official_worker import OfficialWorker, official, official_proxy
 from ..support.outbound_proxy import OutboundProxy
-from ..support.waiting import LONG
+from ..support.waiting import LONG, wait_until
 
 __all__ = ["official", "official_proxy"]
 
@@ -88,10 +89,11 @@ def outbound() -> Iterator[OutboundProxy]:
 @pytest.fixture(params=[pytest.param(kind, marks=pytest.mark.client(name), id=name) for name, kind in AGENTS.items()])
 def agent(
     request: pytest.FixtureRequest, stage: Stage, agent_modules: Path, outbound: OutboundProxy, tmp_path: Path
-) -> CodingAgent:
+) -> Iterator[CodingAgent]:
     made: CodingAgent = request.param(agent_modules, tmp_path, stage.proxy.url, f"http://127.0.0.1:{outbound.port}")
     (made.work / "notes.txt").write_text(NOTES)
-    return made
+    yield made
+    wait_until(lambda: not made.running())
 
 
 def test_streamed(agent: CodingAgent, stage: Stage) -> None:
@@ -138,6 +140,17 @@ def test_error(agent: CodingAgent, stage: Stage) -> None:
         output, _ = process.communicate(timeout=PATIENCE)
     assert process.returncode != 0
     assert SHORT_PAGE in output
+
+
+@pytest.mark.parametrize("agent", [Codex], indirect=True)
+def test_codex_falls_back_from_its_websocket(agent: CodingAgent, stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    stage.follow(["Good morning.", {"calls": [agent.reads]}])
+    with caplog.at_level(logging.INFO, "vespa_client"), agent.doing("Say good morning.") as process:
+        output, _ = process.communicate(timeout=PATIENCE)
+    assert agent.said(output) == "Good morning."
+    asked = [line for line in caplog.messages if " /v1/responses -> " in line]
+    assert " -> 426, " in asked[0]
+    assert " -> 200, " in asked[-1]
 
 
 def test_half_an_answer_is_none(agent: CodingAgent, stage: Stage) -> None:

@@ -38,7 +38,8 @@ TAKES = {
 """Why h11 takes what is refused here."""
 
 REFUSES = {
-    "empty-lines": "an empty line before a request, which RFC 9112, 2.2, has a server pass over",
+    "bytes": "UTF-8 in a target, which clients send and which is percent-encoded here",
+    "empty-lines": "an empty line before a request, one of LF alone too, which RFC 9112, 2.2, has a server pass over",
     "extension-spaces": "white space before an extension's semicolon, which RFC 9112, 7.1.1, has parsed",
     "limits": "a head above 16 KiB, of which 64 are taken here",
     "trailers": "lengths and codings are checked in trailers too, which are dropped here unread (RFC 9110, 6.5.1)",
@@ -71,13 +72,10 @@ FRAMING_TRAILER = re.compile(rb"\n0+(?:;[^\n]*)?\r\n(?:[^\n]+\r\n)*(?:content-le
 def served(stage: Stage, data: bytes) -> list[Asked]:
     """What of the bytes arrives upstream."""
     stage.forget()
-    # A client of HTTP/1.0 that ends its sending counts as one that leaves.
-    ends = b"HTTP/1.0" not in data
-    with stage.connect(patient=ends) as client:
+    with stage.connect() as client:
         client.send(data)
-        if ends:
-            with contextlib.suppress(OSError):  # it may be over by now
-                client.end_of_sending()
+        with contextlib.suppress(OSError):  # it may be over by now
+            client.end_of_sending()
         client.drain()
     return [
         Asked(
@@ -93,6 +91,8 @@ def as_served(asked: Asked) -> Asked:
     """What would arrive upstream of what h11 has read."""
     target = ABSOLUTE.sub("", asked.target) if not asked.target.startswith("/") else asked.target
     target = target if target.startswith("/") else "/" + target
+    # What URL clients leave bare goes on percent-encoded.
+    target = re.sub(r"[\[\]{}|^`]", lambda bare: f"%{ord(bare[0]):02X}", target)
     if asked.method in ("POST", "PUT", "PATCH"):
         return Asked(asked.method, target.rstrip("?&"), asked.body or b"{}")
     return Asked(asked.method, target.rstrip("?&"), b"")

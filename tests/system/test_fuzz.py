@@ -38,6 +38,11 @@ def test_odd_requests_and_odd_answers_find_nothing() -> None:
         (_POST % (b"Content-Length: 2", b"{}") + _GET, ["never", "never"], "clean"),
         (_POST % (b"Transfer-Encoding: chunked", b'2;a="b"\r\n{}\r\n0\r\nX: y\r\n\r\n') + _GET, ["never", "never"], "clean"),
         (_GET + b"GET /", ["never"], "incomplete"),
+        (_GET.replace(b"/v1/x", b"/v1/[x]?{a}|^`\xc3\xa9"), ["never"], "clean"),
+        (_GET.replace(b"/v1/x", b"/v1/\xe9"), [], "broken"),
+        (_GET.replace(b"/v1/x", b"/v1/\xc2\x85"), [], "broken"),
+        (b"\n" + _GET + b"\r\n" + _GET, ["never", "never"], "clean"),
+        (b"\n\n" + _GET, [], "broken"),
         (_POST % (b"Content-Length: 3", b"{}"), [], "incomplete"),
         (_POST % (b"Content-Length: 2\r\nTransfer-Encoding: chunked", b"0\r\n\r\n") + _GET, [], "broken"),
         (_POST % (b"Content-Length: 2, 2", b"{}"), [], "broken"),
@@ -84,7 +89,9 @@ def _h11_refuses(data: bytes) -> str:
 
 
 def _is_beyond_h11(data: bytes, step: Step) -> bool:
-    """It knows no blanks in front of a chunk's extension, and takes a trailer's framing for the message's."""
+    """It knows no UTF-8 in a target and no blanks in front of an extension, and takes a trailer's framing for the message's."""
+    if not data[step.begin : step.end].partition(b"\r\n")[0].isascii():
+        return True
     if not members_of(step.request.fields, "transfer-encoding"):
         return False
     body = data[step.begin : step.end].partition(b"\r\n\r\n")[2]

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import contextlib
+import http.client
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
+import h11
 import openai
 import pytest
+import urllib3
 
 from vespa_client import VastClient
 from vespa_client.sandbox import Request, Sandbox
@@ -272,16 +276,92 @@ def test_a_half_closed_client_is_asked_whether_it_reads_and_gets_its_answer(scen
     assert "left" not in scene.log.wait_for("#1 POST /v1/x -> 200")
 
 
-def test_a_half_closed_client_keeps_its_event_stream_and_is_asked_by_a_comment(scene: Scene, client: Peer) -> None:
+BODIES = {
+    "NDJSON": (b"application/x-ndjson", [b'{"n": 0}\n', b'{"n": 1}\n', b'{"n": 2}\n']),
+    "events": (b"text/event-stream", [b"data: 1\n\n", b"da", b"ta: 2\n\n"]),
+    "plain": (b"text/plain", [b"one", b"two", b"three"]),
+    "gzip": (b"text/plain\r\nContent-Encoding: gzip", [b"\x1f\x8b\x08", b"\x00\x01", b"\x02"]),
+}
+
+
+@pytest.fixture
+def asked_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A silence of five seconds goes by in a moment."""
+    monkeypatch.setattr("vespa_client.server.hangup._PROBE_SECONDS", 0.01)
+    monkeypatch.setattr("vespa_client.server.answer_writer._ZERO_PAUSE", 0.01)
+
+
+@pytest.fixture
+def far_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Clients are on another machine, whose sockets can't be looked up."""
+    monkeypatch.setattr("vespa_client.server.hangup.has_closed", lambda sock: False)
+
+
+@pytest.mark.usefixtures("asked_often")
+@pytest.mark.parametrize("kind", BODIES)
+def test_a_half_closed_client_is_asked_by_zeros_that_change_no_byte(scene: Scene, client: Peer, kind: str) -> None:
+    content_type, pieces = BODIES[kind]
     client.send(post())
     peer, _ = scene.worker.request()
-    peer.send(EVENTS + chunk(b"data: 1\n\n"))
-    client.until(chunk(b"data: 1\n\n"))
+    peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nContent-Type: " + content_type + b"\r\n\r\n")
+    client.until(b"chunked\r\n\r\n")
     client.end_of_sending()
-    assert client.exactly(len(chunk(b":\n\n"))) == chunk(b":\n\n")
-    peer.send(chunk(b"data: 2\n\n") + chunk(b""))
-    assert client.rest() == chunk(b"data: 2\n\n") + chunk(b"")
+    wire = b""
+    for piece in (*pieces, b""):
+        assert client.exactly(2) == b"00"
+        peer.send(chunk(piece))
+        asked = client.until(chunk(piece))
+        # Readers take 16 digits of a size, and many no more.
+        assert set(asked.removesuffix(chunk(piece))) <= {ord("0")}
+        assert len(asked.partition(b"\r\n")[0]) <= 12
+        wire += b"00" + asked
+    assert client.rest() == b""
+    assert [body_read_by(reader, wire) for reader in READERS] == [b"".join(pieces)] * len(READERS)
     assert "left" not in scene.log.wait_for("#1 POST /v1/x -> 200")
+
+
+CHUNKED_HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+def body_read_by(reader: str, wire: bytes) -> bytes:
+    """A chunked body, as that library reads it. Raises what the library does where it isn't whole."""
+    if reader == "h11":
+        connection = h11.Connection(h11.CLIENT)
+        connection.send(h11.Request(method="GET", target="/", headers=[("Host", "x")]))
+        connection.send(h11.EndOfMessage())
+        connection.receive_data(CHUNKED_HEAD + wire)
+        connection.receive_data(b"")
+        body = b""
+        while not isinstance(event := connection.next_event(), h11.EndOfMessage):
+            body += bytes(event.data) if isinstance(event, h11.Data) else b""
+        return body
+    near, far = socket.socketpair()
+    with near, far:
+        far.sendall(CHUNKED_HEAD + wire)
+        far.shutdown(socket.SHUT_WR)
+        with contextlib.closing(http.client.HTTPResponse(near)) as answer:
+            answer.begin()
+            if reader == "http.client":
+                return answer.read()
+            return b"".join(urllib3.HTTPResponse(answer, headers=dict(answer.headers), preload_content=False).stream())
+
+
+READERS = ("h11", "http.client", "urllib3")
+
+
+@pytest.mark.usefixtures("asked_often")
+@pytest.mark.parametrize("reader", READERS)
+def test_a_break_behind_such_a_zero_is_a_break(scene: Scene, client: Peer, reader: str) -> None:
+    client.send(post())
+    peer, _ = scene.worker.request()
+    peer.send(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk(b"half"))
+    client.until(chunk(b"half"))
+    client.end_of_sending()
+    assert client.exactly(1) == b"0"
+    peer.reset()
+    wire = b"0" + client.rest()
+    with pytest.raises((h11.RemoteProtocolError, http.client.IncompleteRead, urllib3.exceptions.ProtocolError)):
+        body_read_by(reader, chunk(b"half") + wire)
 
 
 def test_a_half_closed_client_that_goes_later_is_heard_then(
@@ -297,24 +377,80 @@ def test_a_half_closed_client_that_goes_later_is_heard_then(
     assert scene.log.wait_for("#1 POST /v1/x").endswith(", left")
 
 
-@pytest.mark.parametrize("head", [WITH_LENGTH, UNTIL_CLOSE], ids=["a length", "until the close"])
-def test_a_half_closed_client_has_left_where_nothing_can_be_asked(scene: Scene, client: Peer, head: bytes) -> None:
-    # In such a body every byte would be a part of the answer.
-    client.send(post())
+@pytest.mark.usefixtures("asked_often", "far_away")
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+def test_a_half_closed_client_gets_its_whole_answer_where_nothing_can_be_asked(
+    scene: Scene, client: Peer, version: str
+) -> None:
+    # In a body of a length every byte would be a part of the answer, and HTTP/1.0 knows no interim answers.
+    client.send(post(version=version))
     peer, _ = scene.worker.request()
-    peer.send(head + b"half")
-    client.until(b"half")
+    if version == "1.1":
+        peer.send(WITH_LENGTH + b"x")
+        client.until(b"x")
     client.end_of_sending()
+    assert client.is_silent(SHORT) and peer.is_silent(SHORT)
+    peer.send(b"x" * 999 if version == "1.1" else WITH_LENGTH + b"x" * 1000)
+    assert client.rest().endswith(b"x" * 999)
+    assert "left" not in scene.log.wait_for("#1 POST /v1/x -> 200")
+
+
+@pytest.mark.usefixtures("asked_often")
+@pytest.mark.parametrize("head", [UNTIL_CLOSE, EVENTS], ids=["plain", "events"])
+def test_a_half_closed_http_1_0_client_gets_a_body_up_to_the_close(scene: Scene, client: Peer, head: bytes) -> None:
+    client.send(post(version="1.0"))
+    client.end_of_sending()
+    peer, _ = scene.worker.request()
+    pieces = [b"data: 1\n\n", b"data: 2\n\n"]
+    peer.send(head)
+    client.head()
+    for piece in pieces:
+        assert client.is_silent(SHORT)
+        peer.send(chunk(piece) if head is EVENTS else piece)
+        assert client.exactly(len(piece)) == piece
+    peer.send(chunk(b"")) if head is EVENTS else peer.close()
+    assert client.rest() == b""
+
+
+@pytest.mark.usefixtures("far_away")
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+def test_a_client_that_has_gone_far_away_is_heard_at_the_first_byte(scene: Scene, client: Peer, version: str) -> None:
+    client.send(post(version=version))
+    peer, _ = scene.worker.request()
+    if version == "1.1":
+        peer.send(WITH_LENGTH + b"x")
+        client.until(b"x")
+    client.close()
+    assert peer.is_silent(SHORT)
+    peer.send((WITH_LENGTH if version == "1.0" else b"") + b"x")
     peer.wait_gone(HEARD_WITHIN)
     assert scene.log.wait_for("#1 POST /v1/x").endswith(", left")
 
 
-def test_a_half_closed_http_1_0_client_has_left(scene: Scene, client: Peer) -> None:
-    # It knows no interim answers.
-    client.send(post(version="1.0"))
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems' sockets can't be looked up")
+@pytest.mark.parametrize("version", ["1.0", "1.1"])
+def test_a_client_of_this_machine_that_has_gone_is_heard_without_a_byte(scene: Scene, client: Peer, version: str) -> None:
+    client.send(post(version=version))
     peer, _ = scene.worker.request()
+    if version == "1.1":
+        peer.send(WITH_LENGTH + b"x")
+        client.until(b"x")
     client.end_of_sending()
+    assert peer.is_silent(SHORT)
+    client.close()
     peer.wait_gone(HEARD_WITHIN)
+    assert scene.log.wait_for("#1 POST /v1/x").endswith(", left")
+
+
+def test_what_a_client_that_has_gone_had_asked_besides_is_not_carried_out(scene: Scene, client: Peer) -> None:
+    client.send(post(b'"one"') + post(b'"two"'))
+    peer, _ = scene.worker.request()
+    client.close()
+    peer.wait_gone(HEARD_WITHIN)
+    scene.log.wait_for("#1 POST /v1/x")
+    scene.proxy.stop()
+    assert scene.worker.was_left_alone()
+    assert not [line for line in scene.log.lines if line.startswith("#2 ")]
 
 
 # SDKs.

@@ -10,12 +10,14 @@ front of it that serves what the examples call ``localhost:8010``:
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import os
 import re
 import shutil
 import subprocess
 import sys
+import typing
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -28,8 +30,10 @@ import vespa_client
 from vespa_client import VastClient
 from vespa_client.command.arguments import build_parser
 from vespa_client.errors import VespaError
+from vespa_client.journal.record import PHASES, RETRY_KINDS
 from vespa_client.sandbox import Sandbox
 from vespa_client.sandbox.model import Model
+from vespa_client.server.pages.status import Status
 from vespa_client.settings.table import settings_table
 
 from ..support import javascript
@@ -165,15 +169,32 @@ def test_the_tables_are_those_of_the_code() -> None:
 
 def test_flags_in_the_text_are_flags_of_the_command() -> None:
     known = {option for action in build_parser()._actions for option in action.option_strings}
-    of_docker = {"--add-host"}
-    assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", TEXT)) <= known | of_docker
+    of_docker = {"--add-host", "--interval"}
+    of_curl = {"--silent", "--show-error", "--fail", "--retry", "--retry-delay", "--retry-all-errors"}
+    assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]*", TEXT)) <= known | of_docker | of_curl
 
 
 def test_names_in_the_text_are_names_of_the_package() -> None:
     known = {*settings_table(), *dir(vespa_client), *(kind.code for kind in _subclasses(VespaError)), "vespa_client"}
+    known |= {*of_status(Status), *PHASES, *RETRY_KINDS, "request_id"}
     named = re.findall(r"`([a-z]+(?:_[a-z]+)+)(?==\S+`|`)", TEXT)
     assert named
     assert set(named) <= known
+
+
+def of_status(kind: type) -> set[str]:
+    """The names of the fields, and of those of what stands in them."""
+    names = set()
+    for name, declared in typing.get_type_hints(kind).items():
+        names.add(name)
+        for inner in (declared, *typing.get_args(declared)):
+            names |= of_status(inner) if dataclasses.is_dataclass(inner) else set()
+    return names
+
+
+def test_each_field_of_the_status_is_told_of() -> None:
+    told = set(re.findall(r"`([a-z_0-9]+)`", TEXT))
+    assert of_status(Status) <= told
 
 
 def test_links_within_the_repository_lead_somewhere() -> None:

@@ -22,6 +22,7 @@ from ..support.browser import Browser
 from ..support.coding_agents import AGENTS, CodingAgent
 from ..support.outbound_proxy import OutboundProxy
 from ..support.raw_worker import connect, get, post
+from ..support.waiting import wait_until
 
 try:
     import pexpect
@@ -67,6 +68,7 @@ class Asked(NamedTuple):
 
 
 AIOHTTP = ("Accept: */*", "Accept-Encoding: gzip, deflate, br", "User-Agent: Python/3.11 aiohttp/3.14.5")
+HTTPX = ("Accept: */*", "Accept-Encoding: gzip, deflate", "User-Agent: python-httpx/0.28.1")
 LITELLM = ("Accept: */*", "Accept-Encoding: gzip, deflate", "User-Agent: litellm/1.108.7")
 SEEN = {
     # With its page open in a browser, and the proxy as its OpenAI connection and as its Ollama.
@@ -76,6 +78,11 @@ SEEN = {
         Asked("GET", "/api/ps", 200, (*AIOHTTP, "Content-Type: application/json")),
         Asked("GET", "/api/version", 200, (*AIOHTTP, "Content-Type: application/json")),
         Asked("GET", "/api/ps", 200, (*AIOHTTP, "Content-Type: application/json")),
+    ),
+    "GuideLLM 0.8.1": (
+        Asked("GET", "/health", 200, HTTPX),
+        Asked("GET", "/v1/models", 200, HTTPX),
+        Asked("GET", "/health", 200, HTTPX),
     ),
     # With models of the providers openai, hosted_vllm and ollama_chat, by name and by wildcard.
     "LiteLLM's proxy 1.108.7": (
@@ -142,3 +149,4 @@ def test_an_agent_wakes_nothing_before_its_first_prompt(
             cold_sandbox.model.wait_for(lambda requests: any(b"Say good morning." in request.body for request in requests))
         finally:
             terminal.close(force=True)
+        wait_until(lambda: not agent.running())

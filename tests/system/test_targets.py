@@ -136,6 +136,18 @@ ODD = [
     "/a/_vespa/b",
 ]
 
+# What clients leave bare, and how it comes out.
+LEFT_BARE = {
+    "/v1/x?include[]=a&include[]=b": "/v1/x?include%5B%5D=a&include%5B%5D=b",
+    "/v1/x?filter[name]=y": "/v1/x?filter%5Bname%5D=y",
+    "/v1/x?q={a|b}^`": "/v1/x?q=%7Ba%7Cb%7D%5E%60",
+    "/files/report[1].txt": "/files/report%5B1%5D.txt",
+    "/[..]/%5b/..": "/%5B..%5D/%5b/..",
+    "//[evil.example]/": "//%5Bevil.example%5D/",
+    "/@[::1]:80/": "/@%5B::1%5D:80/",
+    "/caf\xc3\xa9?q=\xe2\x82\xac": "/caf%C3%A9?q=%E2%82%AC",
+}
+
 TARGETS = KIN_OF_ANOTHER_HOST + ODD
 
 
@@ -213,6 +225,12 @@ def test_a_target_in_absolute_form_comes_out_as_its_path(route: Route) -> None:
     for target in TARGETS:
         head = route.head_of(post(b"{}", f"http://LOCALHOST:1{target}"))
         assert head.startswith(f"POST {route.before}{target} HTTP/1.1\r\nHost: {route.authority}\r\n".encode())
+
+
+def test_what_clients_leave_bare_comes_out_percent_encoded(route: Route) -> None:
+    for target, encoded in LEFT_BARE.items():
+        assert route.head_of(post(b"{}", target)).startswith(f"POST {route.before}{encoded} HTTP/1.1\r\n".encode())
+        assert split_at_the_assignment(route.head_of(get(target)))[0] == f"GET {route.before}{encoded}{joint(target)}".encode()
 
 
 signs = st.sampled_from("azAZ09-._~!$&'()*+,;=:@/?/?..@@")

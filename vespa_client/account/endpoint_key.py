@@ -8,6 +8,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from typing import NamedTuple
 
 from ..errors import (
     AuthenticationError,
@@ -22,7 +23,7 @@ from ..settings.table import Settings
 from .console import Console, find_endpoint
 from .lookup import find_account
 
-__all__ = ["EndpointKey"]
+__all__ = ["EndpointKey", "KeyOrigin"]
 
 # The console limits its callers, so that a key it keeps handing out and the autoscaler keeps refusing
 # must not have it asked at each request.
@@ -30,6 +31,19 @@ _FIRST_PAUSE = 5.0
 _LONGEST_PAUSE = 300.0
 # What the console has just given may not have reached the autoscaler yet.
 _FRESH_SECONDS = 2.0
+
+
+class KeyOrigin(NamedTuple):
+    """Where the key in use came from, and how it fares. Times are in seconds since 1970."""
+
+    source: str
+    since: float
+    """When it was given or fetched."""
+    fetches: int = 0
+    """How often the console has given one."""
+    trouble: str = ""
+    """Why it is no good, once the autoscaler has refused it; empty while it is good."""
+    trouble_since: float | None = None
 
 
 class EndpointKey:
@@ -55,6 +69,8 @@ class EndpointKey:
         self._pause = _FIRST_PAUSE
         self._fresh_until = -math.inf
         self._next_fetch = -math.inf
+        self.origin = KeyOrigin("--api-key or VAST_API_KEY", time.time())
+        """What is known of the key. Written in one step, and for any thread to read."""
         self._trouble: VespaError = AuthenticationError("401 Unauthorized")  # what the last renewal ended with
 
     def key(self) -> str:
@@ -83,6 +99,7 @@ class EndpointKey:
                 key = self._fetch_another(refused)
             except VespaError as problem:
                 self._trouble = problem
+                self._note_trouble(problem.message)
                 self._next_fetch = self._clock() + self._pause * random.uniform(0.75, 1.25)
                 self._pause = min(self._pause * 2, _LONGEST_PAUSE)
                 raise
@@ -90,6 +107,20 @@ class EndpointKey:
             said = "has changed; the new one is in use" if was_fetched else "was fetched with the account key, and is in use"
             log.info("The endpoint key of %r %s.", self._endpoint_name, said)
             return key
+
+    def accepted(self) -> None:
+        """The autoscaler has taken the key."""
+        if self.origin.trouble:
+            self.origin = self.origin._replace(trouble="", trouble_since=None)
+
+    def try_again(self) -> None:
+        """Look for another key if the one in use is refused, unless that was tried a moment ago. Raises what that ends with."""
+        if self.origin.trouble and self._key is not None:
+            self.renew(self._key)
+
+    def _note_trouble(self, trouble: str) -> None:
+        since = self.origin.trouble_since or time.time()
+        self.origin = self.origin._replace(trouble=trouble, trouble_since=since)
 
     def _fetch_another(self, refused: str) -> str:
         try:
@@ -119,6 +150,7 @@ class EndpointKey:
             log.info("The key from %s is an account key, and is used as one.", account.source)
         if endpoint.api_key != self._key:
             self._fresh_until = self._clock() + _FRESH_SECONDS
+            self.origin = KeyOrigin(f"the console, asked with {account.source}", time.time(), self.origin.fetches + 1)
         self._key = endpoint.api_key
         self._was_fetched = True
         self._on_key(endpoint.api_key)

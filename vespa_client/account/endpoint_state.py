@@ -31,8 +31,9 @@ class EndpointState:
         self._console = console
         self._clock = clock
         self._endpoint_name = settings.endpoint
-        self._lock = threading.Lock()  # guards that one thread looks, and writes the next two
+        self._lock = threading.Lock()  # guards that one thread looks, and writes the next three
         self._state = ""
+        self._looked_at: float | None = None
         self._next_look = -math.inf
 
     def check(self, lifeline: Lifeline | None = None) -> None:
@@ -44,6 +45,7 @@ class EndpointState:
         if self._clock() >= self._next_look and self._lock.acquire(blocking=False):
             try:
                 self._note(self._look(lifeline).strip().lower())
+                self._looked_at = time.time()
                 self._next_look = self._clock() + _STATE_SECONDS
             finally:
                 self._lock.release()
@@ -54,6 +56,11 @@ class EndpointState:
                 f"every {_STATE_SECONDS:g} s).",
                 retried=True,
             )
+
+    @property
+    def known(self) -> tuple[str, float | None]:
+        """The console's word on it, empty where there is none, and when it was asked, in seconds since 1970."""
+        return self._state, self._looked_at
 
     def _note(self, state: str) -> None:
         if state == _SUSPENDED != self._state:

@@ -8,9 +8,9 @@ import os
 import re
 import sys
 
-from .. import __version__
 from ..settings.setting import Setting
 from ..settings.table import settings_table
+from ..version import __version__
 from .screen import tell
 
 TYPE_CHECKING = False

@@ -13,16 +13,16 @@ from ..journal.printable import printable
 from ..settings.shells import KEY_FILE
 from ..settings.table import Settings, resolve
 from .arguments import USAGE, keys_in, parse
-from .process import StopSignals, let_go_of_output, logging_to_stderr, open_streams, raise_file_limit
+from .process import StopSignals, let_go_of_output, open_streams, raise_file_limit
 from .screen import RULE, endpoint_list, say, show_error, tell
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from ..client import VastClient
-    from .prompts import Answers
+    from ..journal.totals import Totals
 
 __all__ = ["main"]
 
@@ -58,19 +58,24 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _run(arguments: argparse.Namespace, signals: StopSignals) -> int:
     settings = resolve({name: value for name, value in vars(arguments).items() if name != "list"})
-    with logging_to_stderr(settings.debug):
+    from ..journal.totals import Totals
+    from .log.handlers import logging_as_told
+
+    totals = Totals()
+    with logging_as_told(settings, totals):
         if arguments.list:
             return _list(settings)
         if settings.sandbox or not _is_incomplete(settings):
-            return _serve(settings, signals)
+            return _serve(settings, totals, signals)
         if sys.stdin.isatty():
+            from .next_time import spare_the_next_time
             from .prompts import interactive_setup
 
             answers = interactive_setup(settings, ask_port=arguments.port is None)
-            return _serve(answers.settings, signals, answers)
+            return _serve(answers.settings, totals, signals, lambda: spare_the_next_time(answers, signals))
         if not _has_account_key(settings):
             raise _what_is_missing(settings)
-        return _serve(settings, signals)  # with the account's only endpoint, or an error that lists them
+        return _serve(settings, totals, signals)  # with the account's only endpoint, or an error that lists them
 
 
 def _list(settings: Settings) -> int:
@@ -91,20 +96,18 @@ def _list(settings: Settings) -> int:
     return OK
 
 
-def _serve(settings: Settings, signals: StopSignals, answers: Answers | None = None) -> int:
-    """``answers`` are those of the set-up, if there was one."""
+def _serve(settings: Settings, totals: Totals, signals: StopSignals, once_it_serves: Callable[[], None] = lambda: None) -> int:
     import time
 
     from ..client import VastClient
 
     raise_file_limit(settings.max_connections)
-    client = VastClient.from_settings(settings)
+    client = VastClient.from_settings(settings, totals)
     try:
         _start(client, settings)
         signals.check()
         _announce(client, settings)
-        if answers is not None:
-            _spare_the_next_time(answers, signals)
+        once_it_serves()
         # In steps: on Windows, a sleep without an end can't be interrupted.
         while True:
             time.sleep(1.0)
@@ -138,14 +141,6 @@ def _start(client: VastClient, settings: Settings) -> None:
         raise
 
 
-def _spare_the_next_time(answers: Answers, signals: StopSignals) -> None:
-    from .next_time import command_without_questions, offer_to_keep_key
-
-    say(f"  Next time, without questions:\n    {command_without_questions(answers)}\n")
-    if answers.typed_key is not None:
-        offer_to_keep_key(answers.typed_key, signals)
-
-
 def _announce(client: VastClient, settings: Settings) -> None:
     name = printable(client.endpoint_name or "")
     what = f"{name} (sandbox: a stand-in, no GPU)" if settings.sandbox else name
@@ -153,6 +148,8 @@ def _announce(client: VastClient, settings: Settings) -> None:
     say(f"{RULE}\n  Starting proxy for: {what}\n  Listening on: {client.url}{backend}\n{RULE}\n")
     if client.proxy_key and not settings.proxy_key:
         say(f"  Other machines can ask: clients need this key: {client.proxy_key}\n")
+    if settings.capture:
+        say(f"  Capturing: the last {settings.capture} exchanges, with their bodies: {client.url}/_vespa/captured\n")
     key = "the proxy key" if client.proxy_key else "not-used"
     say(f'  OpenAI(base_url="{client.url}/v1", api_key="{key}")\n')
 

@@ -17,9 +17,18 @@ from .process import StopSignals
 from .prompts import Answers
 from .screen import say
 
-__all__ = ["command_without_questions", "offer_to_keep_key"]
+__all__ = ["command_without_questions", "offer_to_keep_key", "spare_the_next_time"]
 
 _STEP = 1.0
+
+
+def spare_the_next_time(answers: Answers, signals: StopSignals) -> None:
+    """Show the command that needs no questions, and offer to keep a key that was typed."""
+    command = command_without_questions(answers)
+    if command.isprintable():  # a name from elsewhere can have what nobody types
+        say(f"  Next time, without questions:\n    {command}\n")
+    if answers.typed_key is not None:
+        offer_to_keep_key(answers.typed_key, signals)
 
 
 def command_without_questions(answers: Answers) -> str:
@@ -43,7 +52,7 @@ def offer_to_keep_key(key: str, signals: StopSignals) -> None:
         return
     replaces = ", in place of what is there" if files[0].exists() else ""
     question = f"  Keep the account API key in {KEY_FILE}{replaces},\n  readable by you alone? [y/N]: "
-    wanted = "  The command above wants it in VAST_ACCOUNT_KEY.\n"
+    wanted = "  Without questions, it is looked for in VAST_ACCOUNT_KEY.\n"
     if _ask_meanwhile(question, signals).lower() not in ("y", "yes"):
         say(f"\n  Not kept.\n{wanted}")
         return

@@ -1,4 +1,4 @@
-"""This process: its streams, its log, the signals that end it, its limits."""
+"""This process: its streams, the signals that end it, its limits."""
 
 from __future__ import annotations
 
@@ -10,13 +10,12 @@ import time
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from types import TracebackType
     from typing import Any
 
     from typing_extensions import Self
 
-__all__ = ["StopSignals", "let_go_of_output", "logging_to_stderr", "open_streams", "raise_file_limit"]
+__all__ = ["StopSignals", "let_go_of_output", "open_streams", "raise_file_limit"]
 
 # Open files beside those of connections: listeners, kept connections, the log.
 _SPARE_FILES = 256
@@ -68,36 +67,6 @@ class StopSignals:
         if not is_echo:
             self.number, self._came = number, now
             raise KeyboardInterrupt
-
-
-@contextlib.contextmanager
-def logging_to_stderr(debug: bool) -> Iterator[None]:
-    """As long as the block runs, the package's log is written to standard error, with ``debug`` each decision of it."""
-    import logging
-
-    from ..journal.log import LogLines, LogWriter, log
-
-    handler = LogWriter()
-    handler.setFormatter(LogLines())
-    log.addHandler(handler)
-    level = log.level
-    log.setLevel(logging.DEBUG if debug else logging.INFO)
-    # What no line of ours shows needn't be looked up for each (Python's logging HOWTO, "Optimization").
-    unused = {
-        "logThreads": False,
-        "logProcesses": False,
-        "logMultiprocessing": False,
-        "logAsyncioTasks": False,
-        "_srcfile": None,
-    }
-    before = {name: getattr(logging, name) for name in unused if hasattr(logging, name)}
-    vars(logging).update({name: unused[name] for name in before})
-    try:
-        yield
-    finally:
-        vars(logging).update(before)
-        log.removeHandler(handler)
-        log.setLevel(level)
 
 
 def raise_file_limit(connections: int) -> None:

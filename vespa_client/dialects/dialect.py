@@ -32,7 +32,7 @@ class Dialect(ABC):
     """What the ``Content-Type`` of its streams begins with."""
     separator = b"\n\n"
     """What stands behind each event of such a stream."""
-    ping = b":\n\n"
+    ping = b":\n"
     """A sign of life in front of an answer that isn't translated; ``b""`` where there is none."""
     has_immediate_answers = False
     """Whether some translations have an :attr:`Translation.immediate` answer."""

@@ -11,6 +11,7 @@ from .error import VespaError
 from .of_requests import (
     BadRequest,
     BodyTooLarge,
+    Cancelled,
     FileTooLarge,
     ForbiddenOrigin,
     MethodNotAllowed,
@@ -48,6 +49,7 @@ __all__ = [
     "AutoscalerError",
     "BadRequest",
     "BodyTooLarge",
+    "Cancelled",
     "ConfigurationError",
     "ConsoleBusy",
     "ConsoleError",

@@ -5,6 +5,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import Any
 
 __all__ = ["VespaError"]
 
@@ -45,6 +46,8 @@ class VespaError(Exception):
     is_final: bool = False
     """Whether another try would end alike, though SDKs make one for such a status."""
     param: str | None = None
+    request_id: str = ""
+    """Of the request that it is the answer to, where it is one."""
 
     def __init__(
         self,
@@ -71,7 +74,10 @@ class VespaError(Exception):
         """The JSON that the OpenAI and the Anthropic SDK both show: see "Errors" in the README."""
         import json  # here, since --help has to load this module
 
-        return json.dumps({"type": "error", "error": self.fields()}).encode()
+        body: dict[str, Any] = {"type": "error", "error": self.fields()}
+        if self.request_id:
+            body["request_id"] = self.request_id
+        return json.dumps(body).encode()
 
     def event(self) -> bytes:
         """The same as a server-sent event."""

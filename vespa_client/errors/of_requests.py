@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 __all__ = [
     "BadRequest",
     "BodyTooLarge",
+    "Cancelled",
     "FileTooLarge",
     "ForbiddenOrigin",
     "MethodNotAllowed",
@@ -133,10 +134,18 @@ class Untranslatable(BadRequest):
 
 
 class TooManyConnections(VespaError):
-    """``max_connections`` are open."""
+    """``max_connections`` are open, or as many read the proxy's events as may."""
 
     status = 503
     code = "too_many_connections"
+
+
+class Cancelled(VespaError):
+    """Somebody cancelled the request, on the proxy's status page."""
+
+    status = 499
+    code = "cancelled"
+    hint = "It was cancelled on purpose; the worker was told to stop."
 
 
 class ShuttingDown(VespaError):

@@ -6,16 +6,19 @@ what could be somebody's secret: the worker is a machine of a stranger.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from functools import lru_cache
 
-from .fields import Fields, field_value, list_items, values_of
+from .fields import Fields, list_items, values_of
+from .key_headers import is_secret
 
 __all__ = [
     "COST_HEADER",
     "ERROR_HEADER",
     "LOCAL_HEADER",
+    "REQUEST_ID_HEADER",
     "TRANSLATED_HEADER",
     "answer_fields",
+    "describes_body",
     "held_back",
     "worker_fields",
 ]
@@ -25,6 +28,8 @@ ERROR_HEADER = "X-Vespa-Error"
 """Marks the proxy's own errors from a worker's."""
 LOCAL_HEADER = "X-Vespa-Local"
 """Says that the proxy gave the answer, and by which part of its table."""
+REQUEST_ID_HEADER = "X-Vespa-Request-Id"
+"""Says which request it is the answer to."""
 TRANSLATED_HEADER = "X-Vespa-Translated"
 """Names the dialect that an answer was translated into."""
 
@@ -43,30 +48,54 @@ _HOP_BY_HOP = frozenset(
         "upgrade",
     }
 )
-_SECRETS = frozenset({"authorization", "proxy-authorization", "cookie", "x-api-key", "api-key"})
 # Which pages may read an answer is between them and the proxy.
 _CORS_PREFIX = "access-control-"
-_OURS = frozenset({"host", "content-length", "expect", COST_HEADER})
-_MARKS = {name.lower() for name in (ERROR_HEADER, LOCAL_HEADER, TRANSLATED_HEADER)}
+# A log-in for a proxy is a secret: whoever names it with --forward-header means a proxy further on.
+_NOT_FOR_WORKERS = (_HOP_BY_HOP - {"proxy-authorization"}) | {"host", "content-length", "expect", COST_HEADER}
+_MARKS = {name.lower() for name in (ERROR_HEADER, LOCAL_HEADER, REQUEST_ID_HEADER, TRANSLATED_HEADER)}
 _NOT_THE_CLIENTS = _HOP_BY_HOP | _MARKS | {"content-length"}
+# RFC 9530 and its forerunner; what the SDKs of AWS and Google Cloud send; RFC 9110, 8.8.
+_ABOUT_THE_BODY = frozenset(
+    {
+        "digest",
+        "repr-digest",
+        "unencoded-digest",
+        "x-amz-content-sha256",
+        "x-goog-hash",
+        "mime-version",
+        "etag",
+        "last-modified",
+    }
+)
+_CHECKSUM_PREFIX = "x-amz-checksum-"
 
 
-def held_back(forwarded: Collection[str] = ()) -> frozenset[str]:
-    """The names of the headers that no worker gets. ``forwarded`` are, in any case, the possible secrets to let through."""
-    return (_HOP_BY_HOP | _SECRETS | _OURS) - (_SECRETS & {name.lower() for name in forwarded})
+def held_back(fields: Fields, forwarded: frozenset[str]) -> list[str]:
+    """The names, each once and as it was sent, of the headers that no worker gets since each could be somebody's key.
 
-
-def worker_fields(fields: Fields, held_back: frozenset[str], *, envelope: bool) -> Fields:
-    """The headers for the worker, without those of ``held_back`` and those that belong to the client's connection.
-
-    With ``envelope`` the body is JSON, whatever the client called its own.
+    ``forwarded`` are the names, in lower case, of those to let through.
     """
-    dropped = held_back | _named_by_connection(fields)
-    if envelope and not _is_json(field_value(fields, "content-type")):
-        kept = [(name, value) for name, value in fields if name.lower() not in dropped and name.lower() != "content-type"]
+    ends_here = _NOT_FOR_WORKERS | _named_by_connection(fields)
+    names = {name.lower(): name for name, _ in fields if is_secret(name)}
+    return [name for lower, name in names.items() if lower not in forwarded and lower not in ends_here]
+
+
+def worker_fields(fields: Fields, forwarded: frozenset[str], *, envelope: bool) -> Fields:
+    """The headers for the worker, without possible secrets and those that belong to the client's connection.
+
+    ``forwarded`` are the names, in lower case, of possible secrets to let through. With ``envelope`` the body is another one
+    than the client's: JSON, which has no charset (RFC 8259, 11), and of which nothing is so that was said of the client's.
+    """
+    dropped = _NOT_FOR_WORKERS | _named_by_connection(fields)
+    kept = [
+        (name, value)
+        for name, value in fields
+        if (lower := name.lower()) not in dropped and (not is_secret(name) or lower in forwarded)
+    ]
+    if envelope:
+        kept = [(name, value) for name, value in kept if not describes_body(name)]
         kept.append(("Content-Type", "application/json"))
-        return kept
-    return [(name, value) for name, value in fields if name.lower() not in dropped]
+    return kept
 
 
 def answer_fields(fields: Fields) -> Fields:
@@ -77,13 +106,18 @@ def answer_fields(fields: Fields) -> Fields:
     ]
 
 
+@lru_cache(maxsize=4096)
+def describes_body(name: str) -> bool:
+    """Whether a header of this name is about its message's body, so that it doesn't hold for another one (RFC 9110, 8)."""
+    # Programs behind CGI and WSGI can't tell the two signs apart.
+    lower = name.lower().replace("_", "-")
+    if lower.startswith("content-"):
+        return not lower.startswith("content-security-policy")
+    return lower in _ABOUT_THE_BODY or lower.startswith(_CHECKSUM_PREFIX)
+
+
 def _named_by_connection(fields: Fields) -> frozenset[str]:
     if not values_of(fields, "connection"):
         return frozenset()
     # Content-Type and the like can't be taken out by being named: they are not about the connection.
     return frozenset(item.lower() for item in list_items(fields, "connection")) - {"content-type", "content-encoding"}
-
-
-def _is_json(content_type: str) -> bool:
-    kind = content_type.partition(";")[0].strip(" \t").lower()
-    return kind == "application/json" or kind.endswith("+json")

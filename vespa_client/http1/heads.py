@@ -30,18 +30,25 @@ _TOKEN = r"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 # All of a head's fields at once: one look for each line would cost more than the whole rest of reading it.
 _FIELD = rf"{_TOKEN}:[^\x00-\x08\x0a-\x1f\x7f]*"
 _FIELDS = re.compile(rf"{_FIELD}(?:\r\n{_FIELD})*")
-_REQUEST_LINE = re.compile(rf"({_TOKEN}) ([!-~]+) HTTP/([0-9])\.([0-9])")
+_REQUEST_LINE = re.compile(rf"({_TOKEN}) ([!-~\x80-\xff]+) HTTP/([0-9])\.([0-9])")
 _STATUS_LINE = re.compile(r"HTTP/1\.([0-9]) ([1-9][0-9]{2})(?: ([^\x00-\x08\x0a-\x1f\x7f]*))?")
 # RFC 3986, 3.3 and 3.4: pchar, "/" and "?"; a percent sign only with its two digits.
 _ORIGIN_FORM = re.compile(r"/(?:[A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-Fa-f]{2})*")
+# What the URL Standard has browsers, and others have curl, httpx and Go, leave as it is, and RFC 3986 has escaped. Nobody
+# takes it for the end of a target or for a host: a space, a quote, "<", ">", "#" and a backslash some do.
+_LEFT_BARE = re.compile(r"[\[\]{}|^`\x80-\xff]")
+# The second half of ASCII's controls, as Unicode has them.
+_MORE_CONTROLS = re.compile(r"[\x80-\x9f]")
 _ABSOLUTE_FORM = re.compile(r"https?://([^/?]*)(/.*|\?.*|)", re.IGNORECASE)
 # RFC 9110, 4.2 and 7.2, of RFC 3986's names those alone that the DNS, hosts files and containers have.
 _AUTHORITY = re.compile(r"(\[(?P<ipv6>[0-9A-Fa-f:.]+)\]|[A-Za-z0-9._-]+)(?::[0-9]{0,5})?")
 
 
 class RequestHead(NamedTuple):
-    """A request's head. ``target`` is in origin form, byte for byte as sent, or ``*``; ``minor`` is HTTP/1's minor version.
+    """A request's head. ``minor`` is HTTP/1's minor version.
 
+    ``target`` is in origin form, or ``*``: as sent, but with its brackets, braces, ``|``, ``^``, backticks and UTF-8
+    percent-encoded where URL clients left that out.
     ``authority`` is what stood before the path of a target in absolute form; None for one in origin form.
     """
 
@@ -141,8 +148,23 @@ def _split_target(method: str, target: str) -> tuple[str | None, str]:
         host_of(authority)
         target = rest if rest.startswith("/") else "/" + rest
     if not _ORIGIN_FORM.fullmatch(target):
-        raise RequestMalformed("the request target is no path and query by RFC 3986; percent-encode what isn't allowed in one")
+        target = _escaped(target)
+        if not _ORIGIN_FORM.fullmatch(target):
+            raise RequestMalformed(
+                "the request target is no path and query by RFC 3986; percent-encode what isn't allowed in one"
+            )
     return authority, target
+
+
+def _escaped(target: str) -> str:
+    """The target with what URL clients leave bare percent-encoded. Raises :class:`RequestMalformed` for what is no UTF-8."""
+    try:
+        is_text = not _MORE_CONTROLS.search(target.encode("latin-1").decode("utf-8"))
+    except UnicodeDecodeError:
+        is_text = False
+    if not is_text:
+        raise RequestMalformed("the request target has bytes that are no UTF-8 text; percent-encode them")
+    return _LEFT_BARE.sub(lambda bare: f"%{ord(bare[0]):02X}", target)
 
 
 def _parse_fields(text: str, malformed: type[MessageError]) -> ReceivedFields:

@@ -23,7 +23,7 @@ class Lifeline:
     once and shuts the held socket down, so that a blocking call on it returns.
     """
 
-    __slots__ = ("_lock", "_pause", "_socket", "is_cut")
+    __slots__ = ("_lock", "_pause", "_socket", "is_cut", "was_cancelled")
 
     def __init__(self) -> None:
         self._lock = threading.Lock()  # guards the fields below, so that no socket is cut that was let go of
@@ -32,6 +32,8 @@ class Lifeline:
         self._pause: threading.Event | None = None
         self.is_cut = False
         """Whether the work is no longer wanted."""
+        self.was_cancelled = False
+        """Whether that is by somebody's decision, whose client may still listen."""
 
     def check(self) -> None:
         """Raises :class:`ClientGone` if the work is no longer wanted."""
@@ -56,6 +58,11 @@ class Lifeline:
         """The socket works for somebody else from now on."""
         with self._lock:
             self._socket = None
+
+    def cancel(self) -> None:
+        """Cut it for a client that may still listen."""
+        self.was_cancelled = True
+        self.cut()
 
     def cut(self) -> None:
         """The work is no longer wanted. Harmless when repeated."""

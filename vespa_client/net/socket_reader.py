@@ -17,8 +17,16 @@ __all__ = ["SocketReader"]
 _SMALLEST, _LARGEST = 4 * 1024, 256 * 1024
 
 _BARE_LF = re.compile(rb"(?:^|[^\r])\n")
-_EMPTY_LINES = re.compile(rb"\A(?:\r\n)+")
+_EMPTY_LINES = re.compile(rb"(?:\r\n)*")
+_EMPTY_LINES_ONE_OF_LF = re.compile(rb"(?:\r\n)*(\n(?:\r\n)*)?")
 _TLS_HANDSHAKE = b"\x16\x03"
+
+
+def _without_empty_lines(data: bytes, forgives_lf: bool) -> tuple[bytes, bool]:
+    """What is behind the empty lines that ``data`` begins with, and whether one of LF alone is still forgiven."""
+    match = (_EMPTY_LINES_ONE_OF_LF if forgives_lf else _EMPTY_LINES).match(data)
+    assert match is not None
+    return data[match.end() :], forgives_lf and not match[1]
 
 
 class _Scratch(threading.local):
@@ -77,24 +85,28 @@ class SocketReader:
             self.buffered = self._receive(_LARGEST)
         return bool(self.buffered)
 
-    def read_head(self, seconds: float | None = None) -> bytes | None:
+    def read_head(self, seconds: float | None = None, *, forgives_lf: bool = False) -> bytes | None:
         """All bytes up to the empty line, without it; None where the connection ends before the first byte.
 
-        ``seconds`` bounds the time from the first byte to the last; the time limit may be another one afterwards. Raises
-        :class:`MessageError` for a head that is too long, has a line that ends in LF alone, or stops half way;
-        :class:`OSError`, and :class:`TimeoutError` when the time is over: ``buffered`` is what has come by then.
+        Empty lines before it are passed over (RFC 9112, 2.2), and with ``forgives_lf`` one of LF alone, as ``echo`` leaves
+        one behind a body. ``seconds`` bounds the time from the first byte to the last; the time limit may be another one
+        afterwards. Raises :class:`MessageError` for a head that is too long, has a line that ends in LF alone, or stops
+        half way; :class:`OSError`, and :class:`TimeoutError` when the time is over: ``buffered`` is what has come by then.
         """
         if not self.buffered:
             self._size = _SMALLEST  # the pause before a head can be long
+        waits_until = time.monotonic() + self._limit
         data = self.buffered or self._receive(_LARGEST)
         if not data:
             return None
-        deadline = None if seconds is None else time.monotonic() + seconds
+        deadline = None
         start = 0
         while True:
-            # Empty lines before the start line are forgiven (RFC 9112, 2.2).
-            if data.startswith(b"\r\n"):
-                data = _EMPTY_LINES.sub(b"", data)
+            if data.startswith((b"\r\n", b"\n")):
+                data, forgives_lf = _without_empty_lines(data, forgives_lf)
+            if deadline is None and seconds is not None:
+                # An empty line behind a body is no head that has begun: the pause before the next one goes on.
+                deadline = time.monotonic() + seconds if data else None
             end = data.find(b"\r\n\r\n", start)
             if 0 <= end <= MAX_HEAD:
                 self.buffered = data[end + 4 :]
@@ -111,8 +123,8 @@ class SocketReader:
             if _BARE_LF.search(data, max(0, start - 1)):
                 raise MessageError("a line of the head ends in LF alone; lines end in CRLF")
             start = max(0, len(data) - 3)
-            if deadline is not None:
-                left = deadline - time.monotonic()
+            if deadline is not None or not data:
+                left = (waits_until if deadline is None else deadline) - time.monotonic()
                 if left <= 0:
                     raise TimeoutError("the head did not arrive in time")
                 self.limit(left)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import requests
 from urllib3.connection import HTTPConnection
 
 from ..http1.chunks import ChunkedDecoder
+from ..http1.codings import ContentDecoder, codings_of
 from ..http1.fields import Fields
 from ..http1.framing import UNTIL_CLOSE, Framing, keeps_alive, response_framing
 from ..http1.heads import ResponseHead
@@ -178,6 +179,21 @@ class Answer(requests.Response):
         self.reason = body.reason
         self.fields = body.fields
         self.framing = body.framing
+
+    def uncoded(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        """These pieces of the body, in no content coding. Raises :class:`AnswerBroken` where that can't be undone."""
+        codings = codings_of(self.fields)
+        if not codings:
+            yield from pieces
+            return
+        try:
+            decoder = ContentDecoder(codings)
+            for piece in pieces:
+                yield from decoder.decode(piece)
+        except MessageError as malformed:
+            raise AnswerBroken(f"its answer can't be decoded: {malformed}") from malformed
+        if not decoder.is_whole:
+            raise AnswerBroken("its answer broke off inside its content coding")
 
     def read(self, limit: int, seconds: float = math.inf) -> bytes:
         """The whole body; what is above ``limit`` bytes is cut off.

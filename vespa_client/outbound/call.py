@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import requests
@@ -51,12 +51,13 @@ class HeadersOfCall(dict[str, str]):
 
 
 class Call(urllib3.Timeout):
-    """One call's time limits, and the lifeline of whoever waits for it.
+    """One call's time limits, the lifeline of whoever waits for it, and who is told where it is.
 
     urllib3 hands a time limit down from requests to the pool, and nothing else of ours; so the call is one.
     """
 
-    def __init__(self, limits: TimeLimits, lifeline: Lifeline) -> None:
+    def __init__(self, limits: TimeLimits, lifeline: Lifeline, on_phase: Callable[[str], None] = lambda phase: None) -> None:
         super().__init__(connect=limits.connect, read=limits.first_byte)
         self.limits = limits
         self.lifeline = lifeline
+        self.on_phase = on_phase

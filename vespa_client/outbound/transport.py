@@ -71,13 +71,22 @@ class Transport(HTTPAdapter):
         """
         self._carry_out(lambda call: self._pool(url).open_one(url, call), Call(limits, lifeline))
 
-    def send_once(self, request: OutboundRequest, limits: TimeLimits, lifeline: Lifeline) -> Answer:
+    def send_once(
+        self,
+        request: OutboundRequest,
+        limits: TimeLimits,
+        lifeline: Lifeline,
+        on_phase: Callable[[str], None] = lambda phase: None,
+    ) -> Answer:
         """Send the request and return its answer's head, the body still to come.
+
+        ``on_phase`` is told ``connecting`` where a new connection is made for it, and ``first_byte`` when there is one.
 
         Raises :class:`TransportError`, and :class:`ClientGone` when the lifeline is cut.
         """
         self._idle.sweep()
-        answer = self._carry_out(lambda call: self.send(request, stream=True, timeout=call), Call(limits, lifeline))  # type: ignore[arg-type]
+        call = Call(limits, lifeline, on_phase)
+        answer = self._carry_out(lambda call: self.send(request, stream=True, timeout=call), call)  # type: ignore[arg-type]
         assert isinstance(answer, Answer)
         return answer
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import json
 from typing import Any, NamedTuple
 
@@ -66,9 +67,7 @@ def _check_json(body: bytes | bytearray) -> tuple[bool, str]:
         if not isinstance(parsed, dict):
             return False, ""
         model = parsed.get("model")
-        # The text is the body's bytes, each a character.
-        named = model.encode("latin-1", "replace").decode("utf-8", "replace") if isinstance(model, str) else ""
-        return parsed.get("stream") is True, named
+        return parsed.get("stream") is True, _as_text(model) if isinstance(model, str) else ""
     except json.JSONDecodeError as problem:
         raise BadRequest(
             f"The body is not JSON: {problem.msg} at byte {problem.pos} (line {problem.lineno}, column {problem.colno}).",
@@ -76,6 +75,14 @@ def _check_json(body: bytes | bytearray) -> tuple[bool, str]:
         ) from None
     except RecursionError:
         raise BadRequest("The body's JSON is nested too deeply.") from None
+
+
+def _as_text(characters: str) -> str:
+    """What was read as characters of a byte each, as what it means."""
+    if not characters.isascii():
+        with contextlib.suppress(UnicodeEncodeError):  # an escape has told of a letter beyond
+            return characters.encode("latin-1").decode("utf-8", "replace")
+    return characters
 
 
 def _has_many(text: str, sign: str) -> bool:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import NamedTuple
 
 from ..errors import BadRequest
-from ..http1.fields import Fields, field_value
+from ..http1.fields import Fields, field_value, list_items
 from ..http1.heads import RequestHead
 from .cost import AUTO
 from .cost_estimate import estimate_cost, estimate_cost_of_body
@@ -14,6 +15,10 @@ from .json_body import check_body
 from .upload import payload_of_upload, takes_upload
 
 __all__ = ["WorkerRequest"]
+
+# Ollama's own API: its streams are lines of JSON.
+_STREAMS_JSON_LINES = re.compile(r"/api/(?:chat|generate|create|pull|push)/?\Z")
+_JSON_LINES = ("ndjson", "jsonl", "json-lines", "json-seq", "stream+json")
 
 
 class WorkerRequest(NamedTuple):
@@ -27,7 +32,7 @@ class WorkerRequest(NamedTuple):
     payload: tuple[bytes | bytearray, ...] = ()
     """JSON in pieces, byte for byte as sent."""
     streams: bool = False
-    """Whether the payload asks for an event stream: ``"stream": true``, as in OpenAI's and Anthropic's APIs."""
+    """Whether an event stream is asked for: by ``"stream": true``, as in OpenAI's and Anthropic's APIs, or by the target."""
     model: str = ""
     """The model that the payload names; empty where that isn't known."""
     cost_is_estimated: bool = False
@@ -52,9 +57,10 @@ class WorkerRequest(NamedTuple):
                     f"A {head.method} request can't carry a body to a worker.",
                     hint="Put what it says into the query, or send it with POST.",
                 )
-            return asked._estimated(b"")
+            return asked._replace(streams=_are_events(head, False))._estimated(b"")
         content_type = field_value(head.fields, "content-type")
-        content_encoding = field_value(head.fields, "content-encoding")
+        codings = [item for item in list_items(head.fields, "content-encoding") if item.lower() != "identity"]
+        content_encoding = ", ".join(codings)
         if takes_upload(asked.path, content_type, content_encoding, general_rule=any_form_becomes_json):
             upload = payload_of_upload(asked.path, content_type, body, general_rule=any_form_becomes_json)
             if upload is not None:
@@ -63,24 +69,38 @@ class WorkerRequest(NamedTuple):
                 return asked._replace(
                     cost=estimated,
                     payload=upload.pieces,
-                    streams=upload.streams,
+                    streams=_are_events(head, upload.streams),
                     model=model if isinstance(model, str) else "",
                     cost_is_estimated=cost == AUTO,
                 )
         checked = check_body(body, content_type, content_encoding)
-        asked = asked._replace(payload=(checked.json,), streams=checked.streams, model=checked.model)
+        asked = asked._replace(payload=(checked.json,), streams=_are_events(head, checked.streams), model=checked.model)
         return asked._estimated(checked.json)
 
     def translated(self, target: str, body: bytes, *, streams: bool) -> WorkerRequest:
         """The same request in other words. An estimated cost is that of those words."""
-        # What is translated has to be read.
-        fields = [field for field in self.fields if field[0].lower() not in ("accept-encoding", "content-type")]
-        fields += [("Accept-Encoding", "identity"), ("Content-Type", "application/json")]
         cost = AUTO if self.cost_is_estimated else self.cost
-        said = self._replace(target=target, fields=fields, payload=(body,), streams=streams, cost=cost)
-        return said._estimated(body)
+        said = self._replace(target=target, payload=(body,), streams=streams, cost=cost)
+        # What is translated has to be read.
+        return said.uncoded()._estimated(body)
+
+    def uncoded(self) -> WorkerRequest:
+        """The same, for an answer whose body is in no coding such as gzip (RFC 9110, 12.5.3)."""
+        others = [(name, value) for name, value in self.fields if name.lower() != "accept-encoding"]
+        return self._replace(fields=[*others, ("Accept-Encoding", "identity")])
 
     def _estimated(self, body: bytes | bytearray) -> WorkerRequest:
         if self.cost != AUTO:
             return self
         return self._replace(cost=estimate_cost_of_body(self.path, body or b"{}"), cost_is_estimated=True)
+
+
+def _are_events(head: RequestHead, streams: bool) -> bool:
+    """Whether the answer will be an event stream; ``streams`` says that the payload has ``"stream": true``."""
+    path, _, query = head.target.partition("?")
+    if head.method not in BODY_METHODS or _STREAMS_JSON_LINES.search(path):
+        return False
+    accepted = ",".join(list_items(head.fields, "accept")).lower()
+    if any(kind in accepted for kind in _JSON_LINES) and "text/event-stream" not in accepted:
+        return False
+    return streams or "alt=sse" in query.split("&") or path.rstrip("/").endswith("/generate_stream")

@@ -24,6 +24,7 @@ from ..outbound.failures import CertificateRefused, TransportError
 from ..outbound.transport import Transport
 from ..payload.envelope import AUTH_FIELDS, JSONNumber, json_text
 from .cold_start import ColdStart
+from .reach import Reach
 
 __all__ = ["Assignment", "Autoscaler", "Place"]
 
@@ -79,18 +80,24 @@ class Autoscaler:
     """One endpoint's way to its workers. Safe to share between threads."""
 
     def __init__(self, url: str, endpoint_name: str, key: EndpointKey, state: EndpointState, transport: Transport) -> None:
-        self._base = url
+        self.url = url
         self._target = urlsplit(url).path + "/route/"
-        self._endpoint_name = endpoint_name
+        self.endpoint_name = endpoint_name
         self._question = f'{{"endpoint": {json.dumps(endpoint_name)}, "cost": '
-        self._key = key
-        self._state = state
+        self.key = key
+        self.state = state
         self._transport = transport
         self._cold_start = ColdStart()
+        self.reach = Reach()
 
     def connect(self, lifeline: Lifeline) -> None:
         """Have a connection ready for the first request. Raises :class:`TransportError`, and :class:`ClientGone`."""
-        self._transport.connect(self._base, _LIMITS, lifeline)
+        try:
+            self._transport.connect(self.url, _LIMITS, lifeline)
+        except TransportError as problem:
+            self.reach.failed(str(problem))
+            raise
+        self.reach.succeeded()
 
     def assign(self, place: Place, record: Record, deadline: float, lifeline: Lifeline) -> Assignment:
         """A worker for the request, waited for until ``deadline`` (of :func:`time.monotonic`).
@@ -109,6 +116,7 @@ class Autoscaler:
     def _wait_for_one(self, place: Place, record: Record, deadline: float, lifeline: Lifeline) -> Assignment:
         started = time.monotonic()
         pause = _FIRST_PAUSE
+        record.ask_for_worker()
         while True:
             found = self._route(place, record, lifeline)
             now = time.monotonic()
@@ -116,14 +124,13 @@ class Autoscaler:
                 return found
             self._say(place, record, found.said)
             if not found.trouble:
-                self._state.check(lifeline)
-            record.waits += 1
+                self.state.check(lifeline)
+            record.wait_for_worker(found.said)
             if now >= deadline:
                 raise self._given_up(found, now - started)
             log.debug("%s no worker yet: %s", record.name, found.said)
             # Jitter, so that many who wait don't ask in step.
             lifeline.wait(min(pause * random.uniform(0.5, 1.0), deadline - now))
-            record.waited += time.monotonic() - now
             pause = min(pause * 1.6, _LONGEST_PAUSE)
 
     def _say(self, place: Place, record: Record, said: str) -> None:
@@ -147,11 +154,11 @@ class Autoscaler:
 
     def _route(self, place: Place, record: Record, lifeline: Lifeline) -> Assignment | _NotReady:
         """One question, and a second one where the key has changed since the last."""
-        key = self._key.key()
+        key = self.key.key()
         answer = self._ask(place, record, key, lifeline)
         if answer is None:
             log.debug("%s the autoscaler refused the endpoint key", record.name)
-            answer = self._ask(place, record, self._key.renew(key), lifeline)
+            answer = self._ask(place, record, self.key.renew(key), lifeline)
             if answer is None:
                 # What was fetched a moment ago may not have reached the autoscaler yet.
                 return _NotReady("it refuses the endpoint key that the console has just given (401)", trouble=True)
@@ -162,34 +169,38 @@ class Autoscaler:
         index = "" if place.request_idx is None else f', "request_idx": {json_text(place.request_idx)}'
         body = f"{self._question}{place.cost}{index}}}".encode()
         fields = [("Authorization", f"Bearer {key}"), ("Content-Type", "application/json"), ("Accept", "application/json")]
-        request = OutboundRequest("POST", self._base, self._target, fields, [body])
+        request = OutboundRequest("POST", self.url, self._target, fields, [body])
         record.routes += 1
         try:
             answer = self._transport.ask(request, _LIMITS, lifeline)
             text = answer.read(_LARGEST_ANSWER, _LIMITS.first_byte)
         except CertificateRefused as problem:
+            self.reach.failed(str(problem))
             # Unlike other trouble on the way, this doesn't pass by waiting.
             raise NetworkError(
-                f"The autoscaler at {self._base} can't be trusted: {problem}.",
+                f"The autoscaler at {self.url} can't be trusted: {problem}.",
                 hint="If your company inspects TLS, give its root with --ca-file PATH.",
             ) from problem
         except TransportError as problem:
             lifeline.check()
-            return _NotReady(f"the autoscaler at {self._base} can't be reached: {problem}", trouble=True)
+            self.reach.failed(str(problem))
+            return _NotReady(f"the autoscaler at {self.url} can't be reached: {problem}", trouble=True)
+        self.reach.succeeded()
         status = answer.status_code
         if status in (401, 403):
             return None
+        self.key.accepted()
         if status == 200:
             return self._read(place, text)
         if status == 400 or status == 404:
             raise EndpointNotFound(
-                f"The autoscaler at {self._base} refused the endpoint {self._endpoint_name!r} ({status}).",
+                f"The autoscaler at {self.url} refused the endpoint {self.endpoint_name!r} ({status}).",
                 hint="List your endpoints with --list, and check --endpoint and --instance.",
             )
         if status == 429 or status >= 500:
             return _NotReady(f"the autoscaler answered {status}", trouble=True)
         raise AutoscalerError(
-            f"The autoscaler at {self._base} answered {status} to /route/.", hint="Check --autoscaler-url and --instance."
+            f"The autoscaler at {self.url} answered {status} to /route/.", hint="Check --autoscaler-url and --instance."
         )
 
     def _read(self, place: Place, text: bytes) -> Assignment | _NotReady:

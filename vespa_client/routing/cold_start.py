@@ -12,6 +12,8 @@ from ..journal.record import Record
 __all__ = ["ColdStart"]
 
 _EVERY_SECONDS = 30.0
+# A terminal shows it while it lasts, and not these lines.
+_LIVE = {"is_shown_live": True}
 
 
 class ColdStart:
@@ -31,7 +33,7 @@ class ColdStart:
             self._waiting[record.number] = self._clock()
             if len(self._waiting) == 1:
                 self._said, self._said_at = said, self._clock()
-        log.info("%s Waiting for a worker: %s", record.name, said)
+        log.info("%s Waiting for a worker: %s", record.name, said, extra=_LIVE)
 
     def go_on(self, record: Record, said: str) -> None:
         """It still waits."""
@@ -44,7 +46,7 @@ class ColdStart:
             self._said, self._said_at = said, now
             waited, others = now - self._waiting[record.number], len(self._waiting) - 1
         more = f" (and {others} more)" if others else ""
-        log.info("%s Still waiting for a worker%s, for %.0f s now: %s", record.name, more, waited, said)
+        log.info("%s Still waiting for a worker%s, for %.0f s now: %s", record.name, more, waited, said, extra=_LIVE)
 
     def end(self, record: Record, worker: str | None = None) -> None:
         """It waits no more: there is a worker, or it has given up."""

@@ -14,7 +14,7 @@ from ..journal.log import log
 from ..journal.record import Record
 from ..net.lifeline import Lifeline
 from ..outbound.answer import Answer
-from ..outbound.failures import ConnectTimedOut, HungUp, TransportError
+from ..outbound.failures import ConnectFailed, ConnectTimedOut, HungUp, TransportError
 from ..payload.worker_request import WorkerRequest
 from .autoscaler import Assignment, Autoscaler, Place
 from .worker_errors import none_reached, was_lost
@@ -103,12 +103,14 @@ class Exchange:
             if now >= avoid_until or not self._workers.is_dead(assignment.url):
                 return assignment
             log.debug("%s %s was just seen dead; asking again", self._record.name, self._worker)
+            self._record.enter("retrying")
             self._lifeline.wait(random.uniform(0.5, 1.0) * _DEAD_PAUSE)
 
     def _try_it(self, assignment: Assignment) -> Answer | TransportError:
         log.debug("%s sent to %s", self._record.name, assignment.url)
+        self._record.enter("first_byte")
         try:
-            return self._workers.send(self._request, assignment, self._lifeline)
+            return self._workers.send(self._request, assignment, self._lifeline, self._record.enter)
         except TransportError as problem:
             return problem
 
@@ -120,6 +122,7 @@ class Exchange:
             asked = field_value(outcome.fields, "retry-after")
             outcome.close()
             self._failures.append(f"{self._worker}: it answered {outcome.status_code}")
+            self._record.retry(self._worker, "turned_away", f"it answered {outcome.status_code}")
             self._pause(float(asked) if asked.isascii() and asked.isdigit() else 0.0)
         elif outcome.may_have_run:
             raise was_lost(outcome, self._worker) from outcome
@@ -131,11 +134,13 @@ class Exchange:
             self._timed_out = self._timed_out and isinstance(outcome, ConnectTimedOut)
             if len(self._failures) > self._retries:
                 raise none_reached(self._failures, outcome, 504 if self._timed_out else 502) from outcome
+            kind = "unreachable" if isinstance(outcome, ConnectFailed) else "hung_up"
+            self._record.retry(self._worker, kind, str(outcome))
             self._pause(0.0)
         return None
 
     def _pause(self, asked: float) -> None:
-        self._record.retries += 1
+        self._record.enter("retrying")
         grown = _FIRST_PAUSE * 2 ** (len(self._failures) - 1)
         pause = min(max(grown * random.uniform(0.5, 1.0), asked), _LONGEST_PAUSE)
         log.info("%s %s; asking for another worker in %.1f s", self._record.name, self._failures[-1], pause)

@@ -1,4 +1,4 @@
-"""What clients are told of a worker that fails them: every wording for it."""
+"""What clients are told of a worker that fails them: the wordings for it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from ..errors import AnswerTimeout, VespaError, WorkerAnswerBroken, WorkerError, WorkerFailed
 from ..outbound.failures import AnswerLate, CertificateRefused, TransportError
+from .missing_routes import is_about_a_route, no_such_route
 
 __all__ = ["answered_after_a_heartbeat", "broke_off", "gave_no_reason", "none_reached", "was_lost"]
 
@@ -51,15 +52,15 @@ def broke_off(problem: TransportError, worker: str) -> WorkerError:
     return WorkerAnswerBroken(message)
 
 
-def gave_no_reason(status: int, *, retried: bool) -> WorkerError:
-    """An error of the worker's without a body."""
+def gave_no_reason(status: int, method: str, path: str, *, retried: bool) -> WorkerError:
+    """An error of the worker's without a body, or with one that says no more than the status, to such a request."""
+    if is_about_a_route(status, path):
+        return no_such_route(status, method, path, retried=retried)
     return WorkerFailed(f"The worker answered {status} without saying why.", hint=_hint(status), status=status, retried=retried)
 
 
-def answered_after_a_heartbeat(status: int, said: str, *, retried: bool) -> WorkerError:
+def answered_after_a_heartbeat(status: int, said: str) -> WorkerError:
     """An error of the worker's, ``said`` its text, to a client that has been given an event stream's head already."""
-    if not said:
-        return gave_no_reason(status, retried=retried)
     return WorkerFailed(f"The worker answered {status}: {said}", status=status, hint=_hint(status))
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
+from collections.abc import Callable
 
 from ..errors import RedirectRefused
 from ..http1.forwarding import held_back, worker_fields
 from ..journal.log import log
+from ..journal.record import Record
 from ..net.addresses import leads_to_loopback
 from ..net.lifeline import Lifeline
 from ..outbound.answer import Answer
@@ -48,7 +51,7 @@ class Workers:
         self._transport = transport
         self._trust = trust
         self._limits = limits
-        self._held_back = held_back(forwarded)
+        self._forwarded = frozenset(name.lower() for name in forwarded)
         self._redirects = redirects or Redirects()
         self._require_tls = require_tls
         self._told_in_clear: set[str] = set()
@@ -77,9 +80,30 @@ class Workers:
             self._told_in_clear.add(worker)
             log.warning("The worker %s has no TLS: prompts and answers cross the internet in the clear.", worker)
 
-    def send(self, request: WorkerRequest, assignment: Assignment, lifeline: Lifeline) -> Answer:
+    def dead(self) -> set[str]:
+        """The addresses of the workers that could not be reached a moment ago."""
+        now = time.monotonic()
+        with self._lock:
+            return {url.partition("://")[2] for url, until in self._dead_until.items() if now < until}
+
+    def say_held_back(self, request: WorkerRequest, record: Record) -> None:
+        """Have the log of the decisions name the headers that no worker gets since each could be somebody's key."""
+        if not log.isEnabledFor(logging.DEBUG):
+            return
+        for name in held_back(request.fields, self._forwarded):
+            said = "%s %s is held back as a possible secret; --forward-header %s lets it through"
+            log.debug(said, record.name, name, name)
+
+    def send(
+        self,
+        request: WorkerRequest,
+        assignment: Assignment,
+        lifeline: Lifeline,
+        on_phase: Callable[[str], None] = lambda phase: None,
+    ) -> Answer:
         """Send the client's request under the assignment, and return the answer's head, its body still to come.
 
+        ``on_phase`` is told ``connecting`` where a new connection is made for it, and ``first_byte`` when there is one.
         Raises :class:`TransportError`, :class:`RedirectRefused`, and :class:`ClientGone`.
         """
         wrapped = request.method in BODY_METHODS
@@ -87,7 +111,7 @@ class Workers:
             request.method,
             assignment.url,
             request.target if wrapped else sign_target(request.target, assignment.auth),
-            worker_fields(request.fields, self._held_back, envelope=wrapped),
+            worker_fields(request.fields, self._forwarded, envelope=wrapped),
             wrap(request.payload, assignment.auth) if wrapped else None,
         )
         if assignment.url.startswith("https:"):
@@ -95,7 +119,7 @@ class Workers:
         elif not leads_to_loopback(assignment.url):
             self._say_in_clear(assignment.url.partition("://")[2])
         try:
-            answer = self._transport.send_once(outbound, self._limits, lifeline)
+            answer = self._transport.send_once(outbound, self._limits, lifeline, on_phase)
         except CertificateRefused as refused:
             # Vast.ai may have changed its root. The next try is the exchange's to make, with an assignment of its own.
             self._trust.renew(lifeline)

@@ -8,6 +8,7 @@ puts the side together and has the thread model.
 - going out: :mod:`.relay` (a worker's answer), :mod:`.answer_writer` (framing, errors), :mod:`.heartbeats`
 - who is still there: :mod:`.hangup`
 - without a worker, or in other words: the folders ``local`` and ``translation``
+- the proxy's own pages, below ``/_vespa/``: :mod:`.pages`, a folder; what is kept for them on demand: ``capture``, another
 
 It asks an endpoint of ``routing`` for an answer and knows nothing of how it came about. Others use ``ProxyServer``, and
 ``METHODS`` of what it serves.

@@ -11,21 +11,22 @@ import ipaddress
 import re
 from collections.abc import Sequence
 from functools import lru_cache
+from urllib.parse import unquote
 
 from ..errors import BadRequest, ForbiddenOrigin, ProxyKeyMissing, UnknownHost
 from ..http1.fields import Fields, field_value, values_of
-from ..http1.forwarding import ERROR_HEADER, LOCAL_HEADER, TRANSLATED_HEADER
+from ..http1.forwarding import ERROR_HEADER, LOCAL_HEADER, REQUEST_ID_HEADER, TRANSLATED_HEADER
 from ..http1.heads import RequestHead, host_of, request_hosts
 from ..http1.malformed import MessageError
 from ..net.addresses import is_loopback
 
-__all__ = ["Access"]
+__all__ = ["Access", "check_same_origin"]
 
 # Pages that come out of an app on this machine: Electron, Tauri, editors, phones' web views, local files.
 _APP_SCHEMES = ("app", "tauri", "vscode-webview", "vscode-file", "capacitor", "file")
 _KEY_HEADERS = ("authorization", "x-api-key", "api-key")
 _WILDCARDS = {"0.0.0.0", "::"}
-_EXPOSED = f"{ERROR_HEADER}, {LOCAL_HEADER}, {TRANSLATED_HEADER}, Retry-After, x-should-retry"
+_EXPOSED = ", ".join((ERROR_HEADER, LOCAL_HEADER, REQUEST_ID_HEADER, TRANSLATED_HEADER, "Retry-After", "x-should-retry"))
 _TOKENS = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z, \t-]*")
 # As --cors-origin takes it.
 _ORIGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}://[A-Za-z0-9._:\[\]-]{1,300}")
@@ -105,7 +106,7 @@ class Access:
             return head
         if not any(self._is_key(name, value) for name, value in head.fields):
             raise ProxyKeyMissing("This proxy asks for its key, and the request doesn't have it.")
-        if self._key_as_word.search(head.target):
+        if self._key_as_word.search(head.target) or self._key_as_word.search(unquote(head.target, "latin-1")):
             raise BadRequest("The proxy's key stands in the address.", hint="Send it as api_key, and leave it out there.")
         return head._replace(fields=[field for field in head.fields if not self._key_as_word.search(field[1])])
 
@@ -142,6 +143,19 @@ class Access:
             if scheme.lower() != "bearer":
                 return False
         return hmac.compare_digest(value.strip(" \t").encode("latin-1"), self._key.encode())
+
+
+def check_same_origin(head: RequestHead) -> None:
+    """Let in the proxy's own page, and programs that are no browser: for what changes something in the proxy.
+
+    A page on another port of this machine may ask the endpoint, and may not do this. Raises :class:`ForbiddenOrigin`.
+    """
+    host = field_value(head.fields, "host").lower()
+    origins = values_of(head.fields, "origin")
+    sites = values_of(head.fields, "sec-fetch-site")
+    is_own = all(origin.lower() in (f"http://{host}", f"https://{host}") for origin in origins)
+    if not is_own or any(site.lower() != "same-origin" for site in sites):
+        raise ForbiddenOrigin("Only the proxy's own page may do this.", hint="Do it there, or with a program such as curl.")
 
 
 @lru_cache(maxsize=1024)

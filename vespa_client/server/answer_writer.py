@@ -7,30 +7,31 @@ import socket
 import struct
 import sys
 import threading
+import time
 from http import HTTPStatus
 
 from urllib3.util.wait import wait_for_write
 
 from ..errors import VespaError
 from ..http1.chunks import encode_chunk, last_chunk
+from ..http1.codings import codings_of
 from ..http1.fields import Fields, field_value
-from ..http1.forwarding import ERROR_HEADER
+from ..http1.forwarding import ERROR_HEADER, describes_body
 from ..net.lifeline import ClientGone
 from ..net.timed_socket import TimedSocket
+from .capture.captured import Captured
 from .translation.voice import PLAIN, Voice
 
-__all__ = ["AnswerWriter", "reason_of"]
+__all__ = ["AnswerWriter", "is_event_stream", "reason_of"]
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
-_COMMENT = b":\n\n"
-_EVENT_ENDS = (b"\n\n", b"\r\r", b"\r\n\r\n")
 # A browser that shows an error as a page would ask for its icon, as a page of ours that may.
 _NO_PAGE = ("Content-Security-Policy", "default-src 'none'")
 # struct linger, "on" for 0 seconds.
 _RESET_ON_CLOSE = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 _LARGE = 16 * 1024
-# What a worker said of its empty body doesn't hold for ours.
-_ABOUT_THE_BODY = ("content-type", "content-encoding", "content-language")
+_MOST_ZEROS = 8
+_ZERO_PAUSE = 5.0
 
 
 class AnswerWriter:
@@ -56,16 +57,24 @@ class AnswerWriter:
         """Whether the connection is to end in a reset."""
         self.voice = voice
         """How the proxy speaks here by itself."""
+        self.copy: Captured | None = None
+        """Who keeps a copy of the answer."""
         self.added: Fields = []
         """What goes with every answer to this request, the worker's and ours."""
         self._writing = threading.Lock()  # guards the socket's sending half, and the fields below
         self._chunked = False
         self._has_body = True
         self._until_close = False
-        self._event_stream = False
         self._takes_words = False
         self._tail = b"\n\n"
+        self._zeros = 0
+        self._next_zero = 0.0
         self._ended = False
+
+    @property
+    def takes_signs(self) -> bool:
+        """Whether the client can be sent what :meth:`beat` sends: a body whose end isn't known needs chunks."""
+        return self._minor >= 1
 
     def send_continue(self) -> None:
         """Tell a client that waits for leave to send its body to do so (RFC 9110, 10.1.1)."""
@@ -86,7 +95,7 @@ class AnswerWriter:
         if not self._has_body or not data:
             return
         with self._writing:
-            self._tail = data[-4:]
+            self._note(data)
             if not self._chunked:
                 self._send(data)
             elif len(data) < _LARGE:
@@ -116,6 +125,12 @@ class AnswerWriter:
             with contextlib.suppress(ClientGone):
                 self.write(self.voice.failure(problem, self._tail))
         self.must_close = True
+        with self._writing:
+            if self._zeros:
+                # Some take a zero in front of the connection's end for the last chunk: let it be that of one with a byte.
+                with contextlib.suppress(ClientGone):
+                    self._send(b"1\r\n")
+            self._ended = True
         if self._until_close:
             # An orderly close would be this body's end; a reset is not.
             self.resets = True
@@ -133,7 +148,8 @@ class AnswerWriter:
     def begin_error(self, problem: VespaError, status: int, reason: str, fields: Fields) -> None:
         """Our error body under a head that may be somebody else's."""
         body = self.voice.error(problem)
-        kept = [(name, value) for name, value in fields if name.lower() not in _ABOUT_THE_BODY]
+        # What a worker said of its own body doesn't hold for ours.
+        kept = [(name, value) for name, value in fields if not describes_body(name)]
         own: Fields = [*kept, ("Content-Type", "application/json"), (ERROR_HEADER, problem.code), _NO_PAGE]
         if problem.retry_after is not None:
             own.append(("Retry-After", str(problem.retry_after)))
@@ -153,43 +169,59 @@ class AnswerWriter:
                 self._begin(200, "OK", head, None, ping)
             elif self._takes_words:
                 self._socket.sock.send(self._framed(ping))
+            # A comment's line is no part of an event that has begun.
+            self._tail = b"\n\n"
         except (ClientGone, OSError):
             self.must_close = True
         finally:
             self._writing.release()
 
     def probe(self) -> bool | None:
-        """Send what a client ignores and a machine whose client has gone answers with a reset.
+        """Send what changes nothing for a client and is answered with a reset by the system of one that has gone.
 
-        Returns False where there is nothing harmless to send: with a head on its way, an answer holds the worker's bytes
-        alone, except for comments between the events of a stream. Returns None while something else is being sent, which
-        may have gone before the client did, and when all is sent.
+        Returns False where it can't be sent. Returns None while something else is being sent, which may have gone before the
+        client did, and where every byte would be one of the answer's.
         """
         if not self._writing.acquire(blocking=False):
             return None
         try:
             if self._ended:
                 return None
-            if not self.started and self._minor >= 1:
-                self._send_if_room(_CONTINUE)
-            elif self._event_stream and self._tail.endswith(_EVENT_ENDS):
-                self._send_if_room(self._framed(_COMMENT))
-            else:
-                return False
+            if self.started:
+                return self._send_zero() if self._chunked else None
+            if self._minor == 0:
+                return None  # it knows no interim answers (RFC 9110, 15.2)
+            self._send_if_room(_CONTINUE)
         except OSError:
             return False
         finally:
             self._writing.release()
         return True
 
+    def _send_zero(self) -> bool | None:
+        """A zero between two chunks, which is a leading one of the next chunk's size, whichever that will be (RFC 9112, 7.1).
+
+        Many readers take 16 digits of it, so that there are few in one silence, with ever longer pauses.
+        """
+        now = time.monotonic()
+        if self._zeros >= _MOST_ZEROS:
+            return None
+        if self._zeros and now < self._next_zero:
+            return True
+        if self._has_room():
+            self._socket.sock.send(b"0")
+            self._next_zero = now + _ZERO_PAUSE * 2**self._zeros
+            self._zeros += 1
+        return True
+
     def _begin(self, status: int, reason: str, fields: Fields, length: int | None, first: bytes) -> None:
+        if self.copy is not None:
+            self.copy.begin_answer(status, reason, [*fields, *self.added])
         self._has_body = self.method != "HEAD" and status not in (204, 304)
         self._chunked = self._has_body and length is None and self._minor >= 1
         self._until_close = self._has_body and length is None and not self._chunked
-        kind = field_value(fields, "content-type").lower()
-        is_plain_stream = self._has_body and length is None and not field_value(fields, "content-encoding")
-        self._event_stream = is_plain_stream and kind.startswith("text/event-stream")
-        self._takes_words = is_plain_stream and kind.startswith(self.voice.stream_type)
+        is_plain_stream = self._has_body and length is None and not codings_of(fields)
+        self._takes_words = is_plain_stream and _media_type(fields) == self.voice.stream_type
         if self._until_close:
             self.must_close = True
         lines = [f"HTTP/1.1 {status} {reason}"]
@@ -198,10 +230,12 @@ class AnswerWriter:
             lines.append(f"Content-Length: {length}")
         if self._chunked:
             lines.append("Transfer-Encoding: chunked")
-        if self.closes or self.must_close:
-            lines.append("Connection: close")
-        elif self._minor == 0:
-            lines.append("Connection: keep-alive")
+        options = ["close"] if self.closes or self.must_close else ["keep-alive"] if self._minor == 0 else []
+        if status == 426 and field_value(fields, "upgrade"):
+            # RFC 9110, 7.8: it belongs to this connection.
+            options.append("Upgrade")
+        if options:
+            lines.append(f"Connection: {', '.join(options)}")
         head = ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
         self.started = True
         self._send(head + self._framed(first))
@@ -209,14 +243,21 @@ class AnswerWriter:
     def _framed(self, data: bytes) -> bytes:
         if not data:
             return b""
-        self._tail = data[-4:]
+        self._note(data)
         return encode_chunk(data) if self._chunked else data
+
+    def _note(self, data: bytes) -> None:
+        """Keep of what goes out what the next bytes have to fit to."""
+        self._tail = (self._tail + data[-4:])[-4:]
+        if self.copy is not None:
+            self.copy.take_answer(data)
+        self._zeros = 0
 
     def _send(self, data: bytes) -> None:
         try:
             self._socket.sendall(data)
         except OSError as problem:
-            self.must_close = True
+            self.must_close = self._ended = True
             raise ClientGone from problem
 
     def _send_if_room(self, data: bytes) -> None:
@@ -227,6 +268,15 @@ class AnswerWriter:
     def _has_room(self) -> bool:
         """Whether a few bytes go at once: a socket that takes any takes these few whole."""
         return bool(wait_for_write(self._socket.sock, 0))
+
+
+def is_event_stream(fields: Fields) -> bool:
+    """Whether a body of this type is one of server-sent events."""
+    return _media_type(fields) == "text/event-stream"
+
+
+def _media_type(fields: Fields) -> str:
+    return field_value(fields, "content-type").partition(";")[0].strip(" \t").lower()
 
 
 def reason_of(status: int) -> str:

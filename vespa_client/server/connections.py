@@ -54,6 +54,11 @@ class Connections:
         self._leaving: set[Connection] = set()
         self._changed = threading.Condition()  # guards the two above; told when a connection ends
 
+    @property
+    def count(self) -> int:
+        """How many are open."""
+        return len(self._open)
+
     def enter(self, connection: Connection) -> Admission:
         """A connection has begun."""
         with self._changed:

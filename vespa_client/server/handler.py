@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
+import logging
 import socket
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
-from ..errors import BadRequest, ShuttingDown, TooManyConnections, UpgradeRefused, VespaError
+from ..errors import BadRequest, Cancelled, ShuttingDown, TooManyConnections, UpgradeRefused, VespaError
 from ..http1.fields import Fields
+from ..http1.forwarding import REQUEST_ID_HEADER
 from ..http1.framing import NO_BODY, Framing, keeps_alive, request_framing
 from ..http1.heads import RequestHead, parse_request_head
 from ..http1.malformed import MessageError, RequestMalformed
 from ..journal.hints import Hints
 from ..journal.log import log
 from ..journal.record import Record
+from ..journal.totals import Totals
 from ..net.keepalives import keep_alive
 from ..net.lifeline import ClientGone, Lifeline
 from ..net.socket_reader import SocketReader
@@ -27,16 +28,17 @@ from ..payload.worker_request import WorkerRequest
 from ..routing.served_endpoint import ServedEndpoint
 from ..settings.table import Settings
 from .access import Access
-from .answer_writer import AnswerWriter, reason_of
+from .answer_writer import AnswerWriter
+from .capture.captured import Captures
 from .connections import Admission, Connections
 from .hangup import HangupWatcher, Watch
 from .heartbeats import Heartbeats
-from .local.answer import LocalAnswer
 from .local.answers import LocalAnswers
 from .local.models import KnownModels
-from .relay import relay
+from .pages.own_pages import OwnPages
+from .relay import noted, relay
 from .request_body import read_client_body
-from .request_head import METHODS, check_head
+from .request_head import METHODS, check_head, is_own_page, trace_id
 from .translation.translated_relay import relay_translated
 from .translation.translator import Translator
 from .translation.voice import voice_of
@@ -50,11 +52,13 @@ _LINGER_READ = 64 * 1024
 _RETRY_AFTER = 5
 # Some clients (aiohttp's) throw away what they have buffered when the body breaks off: what went before is to be read first.
 _HEARD_SECONDS = 0.1
+# A page's reader who takes nothing for so long is dropped.
+_PAGE_WRITE_SECONDS = 10.0
 
 
 @dataclass
 class Service:
-    """What all connections of one proxy share. ``numbers`` counts its requests; ``stopping`` says that it ends."""
+    """What all connections of one proxy share. ``stopping`` says that it ends."""
 
     settings: Settings
     access: Access
@@ -62,11 +66,13 @@ class Service:
     watcher: HangupWatcher
     heartbeats: Heartbeats
     connections: Connections
+    totals: Totals
+    pages: OwnPages
     local: LocalAnswers
     models: KnownModels
     translator: Translator
+    captures: Captures | None = None
     hints: Hints = field(default_factory=Hints)
-    numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     stopping: bool = False
 
 
@@ -89,6 +95,7 @@ class ProxyHandler(BaseHTTPRequestHandler):
         self._watch: Watch | None = None
         self._lifeline: Lifeline | None = None
         self._is_busy = False
+        self._is_cut = False
         self._lingers = False
         self._breaks_off = False
         self._local_address = ""
@@ -97,7 +104,7 @@ class ProxyHandler(BaseHTTPRequestHandler):
     def handle_one_request(self) -> None:
         """Read one request and answer it; ``close_connection`` says whether it was the last one."""
         self.close_connection = True
-        with contextlib.suppress(ClientGone, OSError):
+        try:
             if self._admission is Admission.TURNED_AWAY:
                 self._turn_away()
             elif self._admission is Admission.SERVED and not self._service.stopping:
@@ -105,6 +112,9 @@ class ProxyHandler(BaseHTTPRequestHandler):
                     self._begin()
                 self._serve_one()
                 self.close_connection = self.close_connection or self._service.stopping
+        except (ClientGone, OSError):
+            # What else it has sent is nobody's wish any more.
+            self.close_connection = True
 
     def finish(self) -> None:
         """End the connection."""
@@ -127,6 +137,7 @@ class ProxyHandler(BaseHTTPRequestHandler):
 
     def cut(self) -> None:
         """See :class:`.connections.Connection`."""
+        self._is_cut = True
         lifeline = self._lifeline
         if lifeline is not None:
             lifeline.cut()
@@ -160,15 +171,18 @@ class ProxyHandler(BaseHTTPRequestHandler):
             self._timed.limit_writes(_LINGER_SECONDS)
             self._local_address = self._socket.getsockname()[0]
             self._reader.limit(_LINGER_SECONDS)
-            block = self._reader.read_head(_LINGER_SECONDS)
+            block = self._reader.read_head(_LINGER_SECONDS, forgives_lf=True)
             if block is None:
                 return
             head = parse_request_head(block)
             writer = AnswerWriter(self._timed, head.method, head.minor, closes=True)
+            request_id = self._service.totals.new_request_id()
+            writer.added = [(REQUEST_ID_HEADER, request_id)]
             try:
                 self._admit(head, writer)
             except VespaError as unwelcome:
                 problem = unwelcome
+            problem.request_id = request_id
             writer.error(problem)
             self._lingers = True
 
@@ -176,7 +190,7 @@ class ProxyHandler(BaseHTTPRequestHandler):
         block: bytes | None = None
         try:
             self._reader.limit(self._settings.client_idle_timeout)
-            block = self._reader.read_head(self._settings.head_timeout)
+            block = self._reader.read_head(self._settings.head_timeout, forgives_lf=True)
             if block is None:
                 return
             self._is_busy = True
@@ -190,18 +204,32 @@ class ProxyHandler(BaseHTTPRequestHandler):
         except MessageError as malformed:
             self._refuse(malformed, block or self._reader.buffered)
             return
-        record = Record(next(self._service.numbers), head.method, head.target.partition("?")[0])
+        totals = self._service.totals
+        path = head.target.partition("?")[0]
+        record = totals.begin_page(head.method, path) if is_own_page(path) else totals.begin(head.method, path)
+        record.trace_id = trace_id(head.fields)
         self.close_connection = not keeps_alive(head.minor, head.fields) or self._service.stopping
         writer = AnswerWriter(self._timed, head.method, head.minor, closes=self.close_connection)
+        writer.added = [(REQUEST_ID_HEADER, record.request_id)]
         writer.voice = voice_of(record.path)
         try:
             self._answer(head, framing, writer, record)
         finally:
             self._is_busy = False
-            log.info(record.line())
-            self._service.hints.after(record)
+            self._tell(record)
         self.close_connection = self.close_connection or writer.must_close
         self._lingers = self.close_connection and not writer.resets
+
+    def _tell(self, record: Record) -> None:
+        """The exchange is over. A visit to a page of ours is none, and is told only where it failed."""
+        level = logging.INFO
+        if not record.is_page:
+            self._service.totals.finish(record)
+        elif record.problem is None:
+            level = logging.DEBUG
+        if log.isEnabledFor(level):
+            log.log(level, record.line(), extra={"exchange": record})
+        self._service.hints.after(record)
 
     def _refuse(self, malformed: MessageError, beginning: bytes) -> None:
         log.info("A request was refused: %s", malformed.sentence)
@@ -209,8 +237,10 @@ class ProxyHandler(BaseHTTPRequestHandler):
         method = "HEAD" if beginning.startswith(b"HEAD ") else "GET"
         fields: Fields = malformed.fields if isinstance(malformed, RequestMalformed) else []
         writer = AnswerWriter(self._timed, method, closes=True)
-        writer.added = self._service.access.answer_fields(fields)
-        writer.error(BadRequest(malformed.sentence, status=malformed.status))
+        problem = BadRequest(malformed.sentence, status=malformed.status)
+        problem.request_id = self._service.totals.new_request_id()
+        writer.added = [(REQUEST_ID_HEADER, problem.request_id), *self._service.access.answer_fields(fields)]
+        writer.error(problem)
         self._lingers = True
 
     def _answer(self, head: RequestHead, framing: Framing, writer: AnswerWriter, record: Record) -> None:
@@ -222,29 +252,40 @@ class ProxyHandler(BaseHTTPRequestHandler):
             if preflight is not None:
                 if not body_is_read:
                     self._close_after(writer)
-                record.begin(204)
+                record.answer_locally(204)
                 writer.begin(204, "No Content", preflight, None)
                 return
-            head = access.without_key(head)
+            if not (is_own_page(head.target) and self._service.pages.is_open(head)):
+                head = access.without_key(head)
             cost = check_head(head, framing, self._settings)
-            head = self._service.local.mend(head)
-            self._service.local.check_head(head)
             if self._service.stopping:
                 raise ShuttingDown("The proxy is stopping.", retry_after=_RETRY_AFTER)
+            if record.is_page:
+                if not body_is_read:
+                    self._close_after(writer)
+                self._show_page(head, writer, record)
+                return
+            if self._service.captures is not None:
+                writer.copy = self._service.captures.begin(record, head)
+            head = self._service.local.mend(head)
+            self._service.local.check_head(head)
             body = read_client_body(head, framing, self._reader, self._settings, writer.send_continue)
             body_is_read = True
             record.request_bytes = len(body)
+            if writer.copy is not None:
+                writer.copy.take_request(body)
             if head.method == "OPTIONS":
-                record.begin(204)
+                record.answer_locally(204)
                 writer.begin(204, "No Content", [("Allow", ", ".join(METHODS))], None)
                 return
             local = self._service.local.answer(head, body)
             if local is None:
                 any_form = self._settings.multipart == "json"
                 request = WorkerRequest.read(head, cost, body, any_form_becomes_json=any_form)
+                record.ask_for_model(request.model)
                 local = self._service.translator.immediate(request)
             if local is not None:
-                self._give(local, writer, record)
+                local.give(writer, record)
             else:
                 self._carry_out(request, writer, record)
         except ClientGone:
@@ -261,7 +302,7 @@ class ProxyHandler(BaseHTTPRequestHandler):
     def _admit(self, head: RequestHead, writer: AnswerWriter) -> None:
         """See who asks. The connection of somebody who may not ask ends with the answer."""
         access = self._service.access
-        writer.added = access.answer_fields(head.fields)
+        writer.added += access.answer_fields(head.fields)
         try:
             access.check(head, self._local_address)
         except MessageError as malformed:
@@ -275,12 +316,14 @@ class ProxyHandler(BaseHTTPRequestHandler):
         self.close_connection = writer.closes = True
 
     def _fail(self, problem: VespaError, writer: AnswerWriter, record: Record, *, body_is_read: bool) -> None:
-        detail = f"{problem.code}: {problem.message}"
+        told = noted(problem, record)
         if writer.started:
             self._breaks_off = True
-            record.break_off(detail, problem.advice)
+            record.break_off(told)
         else:
-            record.refuse(problem.status, detail, problem.advice)
+            record.refuse(problem.status, told)
+        if isinstance(problem, Cancelled):
+            record.cancel()
         # What a client of another protocol sends next is no request.
         if not body_is_read or self._service.stopping or isinstance(problem, UpgradeRefused):
             self._close_after(writer)
@@ -292,35 +335,52 @@ class ProxyHandler(BaseHTTPRequestHandler):
         service = self._service
         self._timed.limit_writes(self._settings.idle_timeout)
         self._lifeline = lifeline = Lifeline()
+        if self._is_cut:  # by a thread that found no lifeline yet
+            lifeline.cut()
         try:
+            service.pages.running[record.number] = lifeline
             self._watch.begin(lifeline, writer.probe)
             passage = service.translator.passage(request, writer)
-            with service.heartbeats.beating(writer) if passage.streams else contextlib.nullcontext():
-                came = passage.ask(lambda asked: service.endpoint.answer(asked, record, lifeline))
+            beats = service.heartbeats.are_for(writer, streams=passage.streams)
+            with service.heartbeats.beating(writer) if beats else contextlib.nullcontext():
+                # The answer may have to follow a head that promises plain events.
+                came = passage.ask(lambda asked: service.endpoint.answer(asked.uncoded() if beats else asked, record, lifeline))
             if passage.translation is None:
-                first = relay(came, writer, record, lifeline)
+                first = relay(came, request, writer, record, lifeline)
             else:
-                first = relay_translated(came, passage.translation, request.path, writer, record, lifeline, service.heartbeats)
+                first = relay_translated(came, passage.translation, request, writer, record, lifeline, service.heartbeats)
             if came.answer.status_code == 200:
                 service.models.see_answer(request, first)
         except ClientGone:
+            if lifeline.was_cancelled:
+                raise Cancelled("The request was cancelled.", retried=True) from None
             if not service.stopping:
                 raise
             self.was_cut = True
             raise ShuttingDown("The proxy was stopped before the answer was complete.", retry_after=_RETRY_AFTER) from None
         finally:
+            del service.pages.running[record.number]
             self._watch.end()
             self._lifeline = None
 
-    def _give(self, local: LocalAnswer, writer: AnswerWriter, record: Record) -> None:
-        """Answer without a worker."""
-        record.begin(local.status)
-        length = len(local.body)
-        writer.begin(
-            local.status, reason_of(local.status), local.fields, length, local.body if writer.method != "HEAD" else b""
-        )
-        record.answer_bytes += length
-        writer.end()
+    def _show_page(self, head: RequestHead, writer: AnswerWriter, record: Record) -> None:
+        """Answer with one of the proxy's own pages."""
+        assert self._watch is not None
+        # What keeps a worker's page from having rights here is not for ours, each of which has a policy of its own.
+        writer.added = [field for field in writer.added if field[0] != "Content-Security-Policy"]
+        self._timed.limit_writes(_PAGE_WRITE_SECONDS)
+        self._lifeline = lifeline = Lifeline()
+        try:
+            self._watch.begin(lifeline, writer.probe)
+            record.answer_locally(self._service.pages.serve(head, writer, lifeline))
+        except ClientGone:
+            # A page that is open when the proxy stops is no request that was cut.
+            if not self._service.stopping:
+                raise
+            writer.must_close = True
+        finally:
+            self._watch.end()
+            self._lifeline = None
 
     def _linger(self) -> None:
         """Read what the client still sends: closing on unread bytes resets the connection, and the answer with it."""

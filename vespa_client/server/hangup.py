@@ -14,20 +14,23 @@ from ..journal.log import log
 from ..net.forks import close_in_children
 from ..net.lifeline import TICK, Lifeline
 from ..net.pollers import make_poller
+from ..net.presence import has_closed, is_reset
 from ..net.tcp import peer_has_ended
 
 __all__ = ["HangupWatcher", "Watch"]
 
-# A client that has closed its sending half is asked this often whether it still reads.
+# A client that has closed its sending half is asked this often whether it still reads, and its system, where that is ours,
+# is asked too: soon at first, since many close right behind that.
 _PROBE_SECONDS = 5.0
 
 
 class HangupWatcher:
     """Cuts the lifeline of a request whose client has hung up, within 100 ms.
 
-    A peer that has closed its sending half alone still wants its answer: a probe tells, which a machine whose client has
-    gone answers with a reset. On some systems a socket can be heard only by being readable, which it is too when the peer
-    has sent the next request already; a peek tells the two apart and takes nothing from the request's thread.
+    A peer that has closed its sending half still wants its answer (RFC 9112, 9.6), unless there is a sign that it has gone:
+    its system answers a probe, or the answer's own bytes, with a reset. Where there is no sign, the answer goes on. On some
+    systems a socket can be heard only by being readable, which it is too when the peer has sent the next request already; a
+    peek tells the two apart and takes nothing from the request's thread.
     """
 
     def __init__(self) -> None:
@@ -122,18 +125,20 @@ class Watch:
         """Whose request is in progress. Guarded by the watcher's lock."""
         self._watcher = watcher
         self.socket = sock
-        self._probe: Callable[[], bool | None] = lambda: False
-        self._next_probe: float | None = None
-        """When to ask again whether a client that has closed its sending half is there; None while it hasn't."""
+        self._probe: Callable[[], bool | None] = lambda: None
+        # When a client that has closed its sending half is to be asked again, and its system, and how long that pause is.
+        self._next_probe = self._next_look_up = 0.0
+        self._pause = TICK
 
     def begin(self, lifeline: Lifeline, probe: Callable[[], bool | None]) -> None:
         """From now on, the client's hang-up cuts the lifeline.
 
-        ``probe`` sends what a client that has gone answers with a reset. It returns False if there is nothing to send, and
-        None if the answer is being written: it is asked again soon then.
+        ``probe`` sends what the system of a client that has gone answers with a reset. It returns False if that can't be
+        sent any more, and None if there is nothing to be sent just now: it is asked again soon then.
         """
         self._probe = probe
-        self._next_probe = None
+        self._next_probe = self._next_look_up = 0.0
+        self._pause = TICK
         self.lifeline = lifeline
         self._watcher._begin(self)
 
@@ -154,18 +159,23 @@ class Watch:
         try:
             waiting = self.socket.recv(1, socket.MSG_PEEK)
             ended = not waiting or peer_has_ended(self.socket)
-            reset = self.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) != 0
+            reset = is_reset(self.socket)
         except OSError:
             ended = reset = True
         if reset or (ended and not self._is_there()):
             lifeline.cut()
 
     def _is_there(self) -> bool:
-        """A client that has closed its sending half may still read, or may have gone: only a probe can tell."""
+        """Whether a client that has closed its sending half may still read. What a probe brings is seen at the next look."""
         now = time.monotonic()
-        if self._next_probe is not None and now < self._next_probe:
-            return True
-        there = self._probe()
-        if there is not None:
-            self._next_probe = now + _PROBE_SECONDS
-        return there is not False
+        if now >= self._next_look_up:
+            self._next_look_up = now + self._pause
+            self._pause = min(self._pause * 2, _PROBE_SECONDS)
+            if has_closed(self.socket):
+                return False
+        if now >= self._next_probe:
+            there = self._probe()
+            if there is not None:
+                self._next_probe = now + _PROBE_SECONDS
+            return there is not False
+        return True

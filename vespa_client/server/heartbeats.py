@@ -5,6 +5,7 @@ up on a silent connection after one to five minutes, and a cold start takes long
 from __future__ import annotations
 
 import contextlib
+import math
 import threading
 import time
 from collections.abc import Iterator
@@ -19,8 +20,9 @@ class Heartbeats:
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
-        self._changed = threading.Condition()  # guards the two below; told when there is more to do, or nothing ever
+        self._changed = threading.Condition()  # guards the three below; told when there is more to do, or nothing ever
         self._due: dict[AnswerWriter, float] = {}
+        self._wakes = math.inf
         self._ending = False
         self._thread = threading.Thread(target=self._run, name="vespa-heartbeat", daemon=True)
         if seconds:
@@ -34,15 +36,19 @@ class Heartbeats:
         if self._thread.is_alive():
             self._thread.join()
 
+    def are_for(self, writer: AnswerWriter, *, streams: bool) -> bool:
+        """Whether a client that asks for a stream, or for none, may hear them."""
+        return bool(self._seconds) and streams and writer.takes_signs
+
     @contextlib.contextmanager
     def beating(self, writer: AnswerWriter) -> Iterator[None]:
-        """For as long as the block runs, the client hears a comment every so often; the first one spends the status."""
-        if not self._seconds:
-            yield
-            return
+        """For as long as the block runs, the client hears a sign every so often; the first one spends the status."""
         with self._changed:
-            self._due[writer] = time.monotonic() + self._seconds
-            self._changed.notify()
+            due = time.monotonic() + self._seconds
+            self._due[writer] = due
+            # It mostly wakes for an earlier one anyhow, or for one that has been answered since.
+            if due < self._wakes:
+                self._changed.notify()
         try:
             yield
         finally:
@@ -57,4 +63,5 @@ class Heartbeats:
                     if due <= now:
                         writer.beat()
                         self._due[writer] = now + self._seconds
-                self._changed.wait(min(self._due.values()) - now if self._due else None)
+                self._wakes = min(self._due.values(), default=math.inf)
+                self._changed.wait(min(self._wakes - now, threading.TIMEOUT_MAX))

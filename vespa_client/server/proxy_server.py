@@ -14,9 +14,13 @@ Not attempted: HTTP/2, TLS towards the client, upgrades.
 
 from __future__ import annotations
 
+import time
+
+from ..journal.totals import Totals
 from ..routing.served_endpoint import ServedEndpoint
 from ..settings.table import Settings
 from .access import Access
+from .capture.captured import Captures
 from .connections import Connections
 from .handler import ProxyHandler, Service
 from .hangup import HangupWatcher
@@ -24,6 +28,7 @@ from .heartbeats import Heartbeats
 from .listeners import listen
 from .local.answers import LocalAnswers
 from .local.models import KnownModels
+from .pages.own_pages import OwnPages
 from .request_head import METHODS
 from .threads import ConnectionThreads
 from .translation.translator import Translator
@@ -36,8 +41,10 @@ _JOIN_SECONDS = 2.0
 class ProxyServer:
     """One proxy's side towards its clients."""
 
-    def __init__(self, settings: Settings, endpoint: ServedEndpoint, proxy_key: str | None = None) -> None:
-        """Listen at once. With ``proxy_key``, clients have to know it.
+    def __init__(
+        self, settings: Settings, endpoint: ServedEndpoint, proxy_key: str | None = None, totals: Totals | None = None
+    ) -> None:
+        """Listen at once. With ``proxy_key``, clients have to know it. ``totals`` has what is known of exchanges so far.
 
         Raises :class:`PortTaken`, :class:`ConfigurationError`.
         """
@@ -51,6 +58,9 @@ class ProxyServer:
         self._watcher = HangupWatcher()
         self._heartbeats = Heartbeats(settings.heartbeat)
         self._connections = Connections(settings.max_connections)
+        totals = totals or Totals()
+        captures = Captures(settings.capture) if settings.capture else None
+        self.pages = OwnPages(settings, totals, endpoint, self._connections, needs_key=proxy_key is not None, captures=captures)
         models = KnownModels(settings.model, settings.endpoint or "")
         self._service = Service(
             settings,
@@ -59,9 +69,12 @@ class ProxyServer:
             self._watcher,
             self._heartbeats,
             self._connections,
+            totals,
+            self.pages,
             LocalAnswers(settings, models, wants_key=proxy_key is not None),
             models,
             Translator(settings),
+            captures,
         )
         self._threads = ConnectionThreads("vespa-connection")
         try:
@@ -71,6 +84,7 @@ class ProxyServer:
             self._watcher.stop()
             raise
         self.port: int = self._listeners[0].server_address[1]
+        self.pages.port = self.port
 
     def start(self) -> None:
         """Begin to accept."""
@@ -81,6 +95,7 @@ class ProxyServer:
     def stop(self, seconds: float = 0.0) -> int:
         """Accept no more, let what runs go on for ``seconds``, then cut it. Returns how many requests were cut."""
         self._service.stopping = True
+        self.pages.stopping_since = time.time()
         for listener in self._listeners:
             listener.stop()
         cut, ended = self._connections.end(seconds)

@@ -2,43 +2,54 @@
 
 from __future__ import annotations
 
-from ..errors import BodyTooLarge, MethodNotAllowed, NotFound
-from ..http1.fields import field_value
+import re
+
+from ..errors import BodyTooLarge, MethodNotAllowed
+from ..http1.fields import Fields, field_value
 from ..http1.framing import Framing
 from ..http1.heads import RequestHead
 from ..payload.cost import read_cost
 from ..payload.upload import MAX_UPLOAD, takes_upload, upload_too_large
 from ..settings.table import Settings
 
-__all__ = ["METHODS", "OWN_PAGES", "check_head", "too_large"]
+__all__ = ["METHODS", "OWN_PAGES", "check_head", "is_own_page", "too_large", "trace_id"]
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 OWN_PAGES = "/_vespa/"
 """Paths below this one are the proxy's own; every other one belongs to the backend."""
 
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
+
 
 def check_head(head: RequestHead, framing: Framing, settings: Settings) -> str:
-    """What can be said before the body is read. Returns the cost. Raises :class:`BadRequest`, :class:`NotFound`."""
+    """What can be said before the body is read. Returns the cost. Raises :class:`BadRequest`."""
     if head.method not in METHODS:
         raise MethodNotAllowed(f"Workers know no method {head.method!r}.", allow=METHODS)
-    path = head.target.partition("?")[0]
-    if (path + "/").startswith(OWN_PAGES):
-        raise NotFound(
-            f"The proxy has no page {path}.",
-            hint=f"Paths below {OWN_PAGES} are the proxy's own and never reach your endpoint.",
-        )
     if framing.length > settings.max_body:
         raise too_large(settings.max_body)
-    if framing.length > MAX_UPLOAD and _is_upload(head, path, settings):
+    if framing.length > MAX_UPLOAD and _is_upload(head, settings):
         raise upload_too_large()
     return read_cost(head.fields, settings.cost)
 
 
-def _is_upload(head: RequestHead, path: str, settings: Settings) -> bool:
+def _is_upload(head: RequestHead, settings: Settings) -> bool:
     # JSON that is called a form by mistake, as curl -d does, may be larger.
     content_type = field_value(head.fields, "content-type")
     is_for_sure = content_type.strip().lower().startswith("multipart/")
+    path = head.target.partition("?")[0]
     return is_for_sure and takes_upload(path, content_type, general_rule=settings.multipart == "json")
+
+
+def is_own_page(target: str) -> bool:
+    """Whether a target is one of the proxy's own pages, or would be if there were such a page."""
+    return (target.partition("?")[0] + "/").startswith(OWN_PAGES)
+
+
+def trace_id(fields: Fields) -> str:
+    """The trace that the client says its request is part of, 32 hexadecimal digits (W3C Trace Context, 3.2); else empty."""
+    told = field_value(fields, "traceparent")
+    match = _TRACEPARENT.fullmatch(told) if told else None
+    return match[1] if match and match[1].strip("0") else ""
 
 
 def too_large(max_body: int) -> BodyTooLarge:

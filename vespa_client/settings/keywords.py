@@ -52,4 +52,8 @@ class SettingKeywords(TypedDict, total=False):
     sandbox_worker: str | None
     sandbox_scenario: str | None
     sandbox_script: str | None
+    capture: int
     debug: bool
+    log_format: str
+    quiet: bool
+    log_file: str | None

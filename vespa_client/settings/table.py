@@ -149,10 +149,11 @@ class Settings:
         10.0, "seconds that requests in progress get to finish when the proxy stops", to.seconds, metavar="SECONDS"
     )
     idle_timeout: float = _setting(300.0, "seconds of silence inside an answer", to.time_limit, metavar="SECONDS")
-    # 0: none. A heartbeat spends the status of an answer that is still to come, so it has to be asked for.
+    # Many gateways give a silent connection up after 60 s, Node's fetch after 300. A heartbeat spends the status of an answer
+    # that is still to come, so that there is none before it is due.
     heartbeat: float = _setting(
-        0.0,
-        "seconds between comments on an event stream whose answer is still to come; 0 for none",
+        55.0,
+        "seconds between signs of life on an event stream whose answer is still to come; 0 for none",
         to.seconds,
         metavar="SECONDS",
     )
@@ -167,7 +168,7 @@ class Settings:
     max_body: int = _setting("1G", "largest request body in bytes; K, M and G are understood", to.size, metavar="SIZE")
     forward_header: tuple[str, ...] = _setting(
         (),
-        "let a header through to the worker that is held back as a possible secret (repeatable)",
+        "let a header through to the worker that is held back as a possible secret, by the words in its name (repeatable)",
         to.header_name,
         metavar="NAME",
         repeatable=True,
@@ -259,7 +260,26 @@ class Settings:
     sandbox_script: str | None = _setting(
         None, "JSON file that says what its model answers, turn by turn", metavar="PATH", group="Sandbox"
     )
-    debug: bool = _setting(False, "log each decision", to.switch)
+    # Each takes up to 2 MiB.
+    capture: int = _setting(
+        0,
+        "keep the last N requests and answers with their bodies, to 1 MiB each, in memory alone, for /_vespa/captured",
+        to.count,
+        metavar="N",
+        group="Log",
+    )
+    debug: bool = _setting(False, "log each decision", to.switch, group="Log")
+    log_format: str = _setting(
+        "text",
+        "how the log of the command line looks; json: one object a line",
+        metavar="FORMAT",
+        choices=("text", "json"),
+        group="Log",
+    )
+    quiet: bool = _setting(False, "show warnings and errors alone; a log file has all lines still", to.switch, group="Log")
+    log_file: str | None = _setting(
+        None, "write the log to this file too; it may be rotated while it is written", metavar="PATH", group="Log"
+    )
 
     def __init__(self, **given: Unpack[SettingKeywords]) -> None:
         table = settings_table()

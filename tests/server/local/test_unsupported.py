@@ -57,7 +57,7 @@ def test_what_would_have_to_be_kept_is_refused(path: str) -> None:
     assert problem.status == 501
     assert path in problem.message
     assert f"--pass-route {path}" in (problem.hint or "")
-    assert problem.retried, "SDKs try a 501 again unless told not to"
+    assert problem.is_final, "SDKs try a 501 again unless told not to"
 
 
 @pytest.mark.parametrize("path", SERVED)

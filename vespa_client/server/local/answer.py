@@ -7,6 +7,8 @@ from typing import Any, NamedTuple
 
 from ...http1.fields import Fields
 from ...http1.forwarding import LOCAL_HEADER
+from ...journal.record import Record
+from ..answer_writer import AnswerWriter, reason_of
 
 __all__ = ["LocalAnswer", "json_answer"]
 
@@ -25,6 +27,14 @@ class LocalAnswer(NamedTuple):
         """The headers, but for those that frame the body."""
         fields = [(LOCAL_HEADER, self.kind), *self.more]
         return [("Content-Type", self.content_type), *fields] if self.content_type else fields
+
+    def give(self, writer: AnswerWriter, record: Record) -> None:
+        """Answer the client with it. Raises :class:`ClientGone`."""
+        record.answer_locally(self.status, self.kind)
+        body = b"" if writer.method == "HEAD" else self.body
+        writer.begin(self.status, reason_of(self.status), self.fields, len(self.body), body)
+        record.answer_bytes += len(body)
+        writer.end()
 
 
 def json_answer(kind: str, value: Any, status: int = 200, *more: tuple[str, str]) -> LocalAnswer:

@@ -15,7 +15,7 @@ from ...routing.exchange import WorkerAnswer
 from ...settings.table import Settings
 from ..answer_writer import AnswerWriter
 from ..local.answer import LocalAnswer, json_answer
-from .missing_routes import NO_SUCH_ROUTE, MissingRoutes
+from .route_memory import NO_SUCH_ROUTE, RouteMemory
 from .routes import dialect_of
 from .voice import TranslatedVoice
 
@@ -30,7 +30,7 @@ class Translator:
     def __init__(self, settings: Settings) -> None:
         self._mode = settings.translate
         self._drop_hosted_tools = settings.drop_hosted_tools
-        self._missing = MissingRoutes()
+        self._missing = RouteMemory()
 
     def immediate(self, request: WorkerRequest) -> LocalAnswer | None:
         """The answer to a request that asks for no model's words, as Ollama's clients load and unload models; else None."""
@@ -71,7 +71,7 @@ class Passage:
         writer: AnswerWriter,
         dialect: Dialect | None,
         translator: Translator,
-        missing: MissingRoutes,
+        missing: RouteMemory,
     ) -> None:
         """``dialect`` is the one that the request can be translated from; None where it can't."""
         self._request = request

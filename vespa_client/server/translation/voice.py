@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 
 from ...dialects import Dialect, Identity, StreamTranslator
@@ -11,7 +12,8 @@ from .routes import dialect_of
 
 __all__ = ["PLAIN", "TranslatedVoice", "Voice", "voice_of"]
 
-_EVENT_ENDS = (b"\n\n", b"\r\r", b"\r\n\r\n")
+# The end of an event is an empty line, behind one of whichever line ends (HTML Standard, 9.2.5).
+_EVENT_END = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r)\Z")
 _NOBODY = Identity("vespa", 0)
 
 
@@ -31,7 +33,8 @@ class Voice:
 
     def ping(self) -> bytes:
         """A sign of life in front of an answer; ``b""`` where there is none."""
-        return b":\n\n"
+        # No empty line behind it: some decoders take each for an event, and hand an empty one to their JSON parser.
+        return b":\n"
 
 
 class DialectVoice(Voice):
@@ -74,7 +77,8 @@ class TranslatedVoice(DialectVoice):
 def voice_of(path: str) -> Voice:
     """How to speak on the route ``path``, without its query, or on the one that was meant by it."""
     path = mended(path) or path
-    dialect = dialect_of("/v1/messages" if path.startswith("/v1/messages/") else path)
+    is_of_messages = path.startswith("/v1/messages/") or path.rstrip("/").endswith("/v1/messages")
+    dialect = dialect_of("/v1/messages" if is_of_messages else path)
     return DialectVoice(dialect) if dialect else PLAIN
 
 
@@ -82,8 +86,10 @@ PLAIN = Voice()
 
 
 def _behind(tail: bytes, separator: bytes = b"\n\n") -> bytes:
-    """What ends an event that broke off in its middle."""
-    return b"" if tail.endswith(_EVENT_ENDS) or tail.endswith(separator) else separator
+    """What ends an event that was broken off, and nothing more: some take each empty line for an event."""
+    if tail.endswith(separator) or _EVENT_END.search(tail):
+        return b""
+    return b"\n" if tail.endswith(b"\n") else separator
 
 
 def _fail(stream: StreamTranslator, problem: VespaError) -> bytes:

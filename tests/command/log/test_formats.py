@@ -1,0 +1,167 @@
+"""The log that is no terminal's: JSON, a file that is rotated, quiet, and the sum of a crowd."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from vespa_client.command.log.crowd import Crowd
+from vespa_client.command.log.handlers import logging_as_told
+from vespa_client.errors import ConfigurationError
+from vespa_client.journal.log import log
+from vespa_client.journal.record import Record
+from vespa_client.journal.totals import Totals
+from vespa_client.sandbox import Sandbox
+from vespa_client.settings.table import Settings
+
+from ...support.command_line import Process, command
+from ...support.waiting import LONG, wait_until
+
+
+@pytest.fixture
+def account() -> Iterator[Sandbox]:
+    with Sandbox(token_delay=0.0) as sandbox:
+        yield sandbox
+
+
+def serving(sandbox: Sandbox, *flags: str) -> Process:
+    known = ["--endpoint", sandbox.endpoints[0].name, "--account-key", sandbox.account_key, "--port", "0"]
+    return Process(command(sandbox, *known, *flags))
+
+
+def ask(url: str, session: requests.Session | None = None) -> requests.Response:
+    return (session or requests).post(f"{url}/v1/completions", json={"prompt": "Hi", "model": "my-model"}, timeout=LONG)
+
+
+def ended(it: Process) -> str:
+    it.process.terminate()
+    return it.end()[2]
+
+
+def test_json_is_one_object_a_line_with_all_that_is_known(account: Sandbox) -> None:
+    account.autoscaler.cold(polls=1)
+    # By one connection, whose requests end one after the other.
+    with serving(account, "--log-format", "json") as it, requests.Session() as session:
+        url = it.listening()
+        first = ask(url, session)
+        session.post(f"{url}/v1/x", data="no json", timeout=LONG)
+        lines: list[dict[str, Any]] = [json.loads(line) for line in ended(it).splitlines() if line.startswith("{")]
+    assert all({"time", "level", "message"} <= line.keys() for line in lines)
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line["time"]) for line in lines)
+    whole, refused = [line for line in lines if "exchange" in line]
+    assert (whole["level"], whole["request_id"]) == ("info", first.headers["X-Vespa-Request-Id"])
+    assert (whole["exchange"]["status"], whole["exchange"]["model"]) == (200, "my-model")
+    assert whole["exchange"]["tokens_from"] == "usage"
+    assert refused["exchange"]["error"]["code"] == "bad_request"
+    waited = next(line for line in lines if "Waiting for a worker" in line["message"])
+    assert waited["request_id"] == whole["request_id"]
+
+
+def test_quiet_shows_warnings_and_errors_alone(account: Sandbox) -> None:
+    with serving(account, "--quiet") as it:
+        assert ask(it.listening()).status_code == 200
+        err = ended(it)
+    assert " -> 200" not in err
+
+
+def test_a_log_file_has_all_lines_and_may_be_moved_away(account: Sandbox, tmp_path: Path) -> None:
+    path, moved = tmp_path / "vespa.log", tmp_path / "vespa.log.1"
+    with serving(account, "--quiet", "--log-file", str(path)) as it:
+        url = it.listening()
+        ask(url)
+        wait_until(lambda: " -> 200" in path.read_text("utf-8"))
+        path.rename(moved)
+        ask(url)
+        ask(url)
+        err = ended(it)
+    assert " -> 200" not in err
+    assert moved.read_text("utf-8").count(" -> 200") == 1
+    assert path.read_text("utf-8").count(" -> 200") == 2
+    if os.name == "posix":
+        assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def test_a_log_file_that_can_t_be_written_is_said_at_once(tmp_path: Path) -> None:
+    settings = Settings(log_file=str(tmp_path / "no" / "such" / "place"))
+    with pytest.raises(ConfigurationError, match="can't be written: No such file"), logging_as_told(settings, Totals()):
+        pass
+    assert log.handlers == [handler for handler in log.handlers if isinstance(handler, logging.NullHandler)]
+
+
+class Heard(logging.Handler):
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append(record.getMessage())
+
+
+@pytest.fixture
+def crowd() -> Iterator[tuple[Crowd, Heard]]:
+    """A crowd's filter, and who hears what passes."""
+    filtering, heard, level = Crowd(), Heard(), log.level
+    log.addFilter(filtering)
+    log.addHandler(heard)
+    log.setLevel(logging.INFO)
+    yield filtering, heard
+    log.removeHandler(heard)
+    log.removeFilter(filtering)
+    log.setLevel(level)
+
+
+def line_at(second: float, status: int = 200) -> None:
+    exchange = Record(1, "GET", "/")
+    exchange.status = status
+    made = log.makeRecord(log.name, logging.INFO, "", 0, "a request", (), None, extra={"exchange": exchange})
+    made.created = second
+    log.handle(made)
+
+
+def test_a_crowd_is_summed_up_once_a_minute(crowd: tuple[Crowd, Heard]) -> None:
+    filtering, heard = crowd
+    for second in range(1000, 1130):
+        for number in range(500):
+            line_at(second, 500 if number % 100 == 0 else 200)
+    assert heard.lines.count("a request") == 200  # those that came before it was one
+    sums = [line for line in heard.lines if line != "a request"]
+    assert [line.split(":")[0] for line in sums] == ["29800 requests in 60 s", "30000 requests in 60 s"]
+    assert sums[1] == "30000 requests in 60 s: 29700 200 whole, 300 500 whole (--debug shows each)"
+    filtering.close(1130)
+    assert heard.lines[-1].startswith("5000 requests in 10 s: ")
+
+
+def test_when_the_crowd_has_gone_each_has_its_line_again(crowd: tuple[Crowd, Heard]) -> None:
+    _, heard = crowd
+    for _ in range(300):
+        line_at(1000)
+    heard.lines.clear()
+    for second in range(1010, 1020):
+        line_at(second)
+    assert heard.lines[0] == "100 requests in 10 s: 100 200 whole (--debug shows each)"
+    assert heard.lines[1:] == ["a request"] * 10
+
+
+def test_other_lines_pass_in_a_crowd(crowd: tuple[Crowd, Heard]) -> None:
+    _, heard = crowd
+    for _ in range(300):
+        line_at(1000)
+    log.warning("a warning")
+    assert heard.lines[-1] == "a warning"
+
+
+def test_a_few_a_second_are_no_crowd(crowd: tuple[Crowd, Heard]) -> None:
+    _, heard = crowd
+    for second in range(1000, 1200):
+        for _ in range(50):
+            line_at(second)
+    assert set(heard.lines) == {"a request"} and len(heard.lines) == 200 * 50

@@ -1,0 +1,263 @@
+"""The log on a terminal: aligned lines, the live line while requests wait, and what becomes of both in odd terminals."""
+
+from __future__ import annotations
+
+import io
+import re
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from vespa_client.command.log.live_line import waiting_line
+from vespa_client.command.log.request_line import bytes_shown, request_line, seconds_shown, shortened
+from vespa_client.command.log.terminal import Terminal
+from vespa_client.journal.record import Problem, Record
+from vespa_client.sandbox import Sandbox
+
+from ...support.command_line import command
+from ...support.programs import ROOT
+from ...support.tmux import Tmux, needs_tmux
+from ...support.waiting import LONG
+
+ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
+OpenWindow = Callable[..., Tmux]
+
+
+class Stream(io.StringIO):
+    def __init__(self, encoding: str, tty: bool) -> None:
+        super().__init__()
+        self._encoding, self._tty = encoding, tty
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return self._encoding
+
+    def isatty(self) -> bool:
+        return self._tty
+
+
+def terminal(columns: int = 80, encoding: str = "utf-8", tty: bool = True, **environ: str) -> Terminal:
+    return Terminal(Stream(encoding, tty), {"COLUMNS": str(columns), "TERM": "xterm-256color", **environ})
+
+
+def record(**given: Any) -> Record:
+    made = Record(7, "POST", "/v1/chat/completions")
+    made.worker, made.status, made.first_byte, made.answer_bytes = "203.0.113.7:41234", 200, 12.8, 5678
+    made.seconds.update(waiting=12.3, routing=0.031, connecting=0.02, first_byte=0.41, streaming=3.2)
+    made.take_tokens(11, 142, "usage")
+    made.events = 150
+    for name, value in given.items():
+        setattr(made, name, value)
+    made.now = ("done", made.now[1] + 16)
+    return made
+
+
+def plain(line: str) -> str:
+    return ESCAPES.sub("", line)
+
+
+class TestRequestLine:
+    def test_where_there_is_room_it_has_it_all(self) -> None:
+        line = plain(request_line(record(), terminal(200)))
+        assert line == (
+            f"    #7 POST   {'/v1/chat/completions':34} 200  wait 12.3 s · route 31 ms · connect 20 ms · first byte 410 ms · "
+            "stream 3.2 s · 142 tok 44/s · 5.7 KB · 203.0.113.7:41234"
+        )
+
+    @pytest.mark.parametrize("columns", [40, 60, 80, 100, 120, 160, 200])
+    def test_it_fits_and_keeps_what_says_most(self, columns: int) -> None:
+        line = plain(request_line(record(), terminal(columns)))
+        assert "\n" not in line and "wait 12.3 s" in line
+        assert len(line) <= max(columns, 60)
+
+    def test_lines_are_aligned(self) -> None:
+        shown = terminal(80)
+        lines = [request_line(record(number=number, path=path), shown) for number, path in ((1, "/"), (99999, "/a" * 50))]
+        assert len({plain(line).index(" 200 ") for line in lines}) == 1
+
+    def test_what_went_wrong_is_said_below(self) -> None:
+        refused = record(outcome="refused", status=503, detail="no_worker_ready: None.", problem=Problem("a", "b", "c"))
+        first, second = plain(request_line(refused, terminal())).split("\n")
+        assert " 503 " in first and second == "       refused: no_worker_ready: None."
+        assert "\n" not in request_line(record(outcome="left", status=None), terminal())
+
+    def test_colours_are_heard_of(self) -> None:
+        assert "\x1b[32m200" in request_line(record(), terminal())
+        assert "\x1b[31m500" in request_line(record(status=500), terminal())
+        assert "\x1b[33m404" in request_line(record(status=404), terminal())
+        for without in ({"NO_COLOR": "1"}, {"TERM": "dumb"}, {"NO_COLOR": "1", "FORCE_COLOR": "1"}):
+            assert "\x1b" not in request_line(record(), terminal(**without))
+        assert "\x1b" not in request_line(record(), terminal(tty=False))
+        assert "\x1b[32m200" in request_line(record(), terminal(tty=False, FORCE_COLOR="1"))
+
+    def test_a_locale_that_has_ascii_alone(self) -> None:
+        line = request_line(record(path="/a" * 50), terminal(encoding="ascii"))
+        assert line.isascii() and "..." in line and " | " in line
+
+    def test_nothing_from_elsewhere_moves_the_cursor(self) -> None:
+        odd = record(path="/\x1b[2J", outcome="refused", detail="\x1b]0;x\x07\nforged")
+        assert plain(request_line(odd, terminal(NO_COLOR="1"))).replace("\n", "").isprintable()
+
+    def test_times_and_sizes(self) -> None:
+        times = {0.0004: "0 ms", 0.031: "31 ms", 0.9996: "1.0 s", 12.34: "12.3 s", 99.96: "1 m 40 s", 245: "4 m 05 s"}
+        assert {seconds: seconds_shown(seconds) for seconds in times} == times
+        assert seconds_shown(179.7) == "3 m 00 s"
+        sizes = {0: "0 B", 999: "999 B", 1234: "1.2 KB", 99_900: "100 KB", 999_600: "1.0 MB", 34_000_000: "34 MB"}
+        assert {count: bytes_shown(count) for count in sizes} == sizes
+
+    def test_a_path_keeps_both_its_ends(self) -> None:
+        assert shortened("/openai/deployments/mine/chat/completions", 20, terminal()) == "/opena…t/completions"
+        assert shortened("/short", 20, terminal()) == "/short"
+
+
+class TestWaitingLine:
+    def waiting(self, count: int, said: str = "0 ready, 2 loading, 1 stopped") -> list[Record]:
+        records = [Record(number, "POST", "/v1/chat/completions") for number in range(1, count + 1)]
+        for one in records:
+            one.ask_for_worker()
+            one.wait_for_worker(said)
+        return records
+
+    def line(self, records: list[Record], columns: int, **how: str) -> str:
+        return waiting_line(records, records[0].now[1] + 12, "|", terminal(columns, **how))
+
+    def test_one_request(self) -> None:
+        line = self.line(self.waiting(1), 120)
+        assert line == "| #1 POST /v1/chat/completions waits for a worker, 12.0 s · 0 ready, 2 loading, 1 stopped"
+
+    def test_what_the_autoscaler_says_counts_for_more_than_the_path(self) -> None:
+        assert self.line(self.waiting(1), 80) == "| #1 waits for a worker, 12.0 s · 0 ready, 2 loading, 1 stopped"
+
+    def test_many_are_one_line(self) -> None:
+        line = self.line(self.waiting(50), 120)
+        assert line == "| 50 requests wait for a worker, the first for 12.0 s · 0 ready, 2 loading, 1 stopped"
+
+    @pytest.mark.parametrize("columns", [40, 80])
+    def test_it_is_narrower_than_the_terminal(self, columns: int) -> None:
+        line = self.line(self.waiting(3, "word " * 80), columns)
+        assert len(line) == columns - 1 and line.endswith("…")
+
+    def test_in_ascii(self) -> None:
+        assert self.line(self.waiting(3, "word " * 80), 80, encoding="ascii").isascii()
+
+
+@pytest.fixture
+def cold() -> Iterator[Sandbox]:
+    """A Vast.ai whose endpoint has no worker ready until it is told so."""
+    with Sandbox(token_delay=0.0) as sandbox:
+        sandbox.autoscaler.cold(status="0 of 3 ready: 2 loading, 1 stopped")
+        yield sandbox
+
+
+@pytest.fixture
+def window(cold: Sandbox, tmp_path: Path) -> Iterator[OpenWindow]:
+    """Opens a window in which the proxy runs in front of the cold sandbox; keywords are its environment."""
+    with ExitStack() as opened:
+
+        def open_one(columns: int = 80, *flags: str, **environment: str) -> Tmux:
+            endpoint = ["--endpoint", cold.endpoints[0].name, "--account-key", cold.account_key, "--port", "0"]
+            surroundings = {"PYTHONPATH": str(ROOT), "HOME": str(tmp_path), "LC_ALL": "C.UTF-8", **environment}
+            return opened.enter_context(Tmux(command(cold, *endpoint, *flags), tmp_path, columns, surroundings))
+
+        yield open_one
+
+
+def url_of(window: Tmux) -> str:
+    found = re.search(r"Listening on: (\S+)", window.wait_for(lambda screen: "not-used" in screen))
+    assert found
+    return found[1]
+
+
+def asking(url: str, count: int = 1) -> list[threading.Thread]:
+    threads = [
+        threading.Thread(target=lambda: requests.post(f"{url}/v1/completions", json={"prompt": "Hi"}, timeout=60))
+        for _ in range(count)
+    ]
+    for thread in threads:
+        thread.start()
+    return threads
+
+
+def answered(cold: Sandbox, threads: list[threading.Thread]) -> None:
+    cold.autoscaler.warm()
+    for thread in threads:
+        thread.join(LONG)
+        assert not thread.is_alive()
+
+
+@needs_tmux
+class TestInATerminal:
+    @pytest.mark.parametrize("columns", [80, 120])
+    def test_a_cold_start_is_told_while_it_lasts_and_leaves_one_line(
+        self, window: OpenWindow, cold: Sandbox, columns: int
+    ) -> None:
+        screen = window(columns)
+        threads = asking(url_of(screen))
+        screen.wait_for(lambda seen: "waits for a worker" in seen and "2 loading, 1 stopped" in seen)
+        answered(cold, threads)
+        seen = screen.wait_for(lambda seen: " 200 " in seen)
+        line = next(line for line in seen.splitlines() if " 200 " in line)
+        assert "wait " in line and "first byte " in line and len(line) <= columns
+        assert "waits for" not in seen
+        assert re.search("\x1b\\[32m(\x1b\\[49m)?200", screen.screen(colours=True))
+
+    def test_many_that_wait_are_one_line(self, window: OpenWindow, cold: Sandbox) -> None:
+        screen = window(120)
+        threads = asking(url_of(screen), 5)
+        seen = screen.wait_for(lambda seen: "5 requests wait for a worker" in seen)
+        assert seen.count("wait for a worker") == 1
+        answered(cold, threads)
+        screen.wait_for(lambda seen: seen.count(" 200 ") == 5 and "wait for a worker" not in seen)
+
+    def test_a_window_that_is_resized_leaves_no_rest_of_a_line(self, window: OpenWindow, cold: Sandbox) -> None:
+        screen = window(120)
+        threads = asking(url_of(screen))
+        for columns in (60, 50, 100, 45, 120):
+            screen.wait_for(lambda seen: "#1" in seen and "waits for a worker" in seen)
+            screen.resize(columns)
+        answered(cold, threads)
+        seen = screen.wait_for(lambda seen: " 200 " in seen)
+        assert "waits for" not in seen
+
+    def test_lines_come_above_the_live_one(self, window: OpenWindow, cold: Sandbox) -> None:
+        screen = window(120)
+        url = url_of(screen)
+        threads = asking(url)
+        screen.wait_for(lambda seen: "waits for a worker" in seen)
+        assert requests.post(f"{url}/v1/x", data="no json", timeout=LONG).status_code == 400
+        seen = screen.wait_for(lambda seen: " 400 " in seen and "waits for a worker" in seen)
+        assert seen.index(" 400 ") < seen.index("waits for a worker")
+        answered(cold, threads)
+
+    def test_no_color_and_a_locale_of_ascii(self, window: OpenWindow, cold: Sandbox) -> None:
+        screen = window(80, NO_COLOR="1", LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0")
+        threads = asking(url_of(screen))
+        seen = screen.wait_for(lambda seen: "waits for a worker" in seen)
+        assert "⠋" not in seen and "·" not in seen
+        answered(cold, threads)
+        screen.wait_for(lambda seen: " 200 " in seen)
+        assert "\x1b[3" not in screen.screen(colours=True)
+
+    def test_a_dumb_terminal_is_not_drawn_on(self, window: OpenWindow, cold: Sandbox) -> None:
+        screen = window(80, TERM="dumb")
+        threads = asking(url_of(screen))
+        screen.wait_for(lambda seen: "Waiting for a worker" in seen)
+        answered(cold, threads)
+        seen = screen.wait_for(lambda seen: " 200 " in seen)
+        assert "waits for a worker" not in seen and "\x1b[3" not in screen.screen(colours=True)
+
+    def test_ctrl_c_leaves_a_clean_terminal(self, window: OpenWindow, cold: Sandbox) -> None:
+        screen = window(80, "--drain", "0")
+        with ThreadPoolExecutor(1) as pool:
+            asked = pool.submit(requests.post, f"{url_of(screen)}/v1/completions", json={"prompt": "Hi"}, timeout=60)
+            screen.wait_for(lambda seen: "waits for a worker" in seen)
+            screen.type("C-c")
+            seen = screen.wait_for(lambda seen: "it ended with 0" in seen)
+            assert asked.result(LONG).status_code == 503
+        assert "waits for a worker" not in seen.splitlines()[-1]

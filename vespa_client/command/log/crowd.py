@@ -1,0 +1,70 @@
+"""Where hundreds of requests a second come, a line each would be nobody's to read: a line a minute sums them up."""
+
+from __future__ import annotations
+
+import logging
+import threading
+
+from ...journal.log import log
+from ...journal.record import Record
+
+__all__ = ["Crowd"]
+
+_CROWDED = 200
+"""Requests within a second, from which on they are summed up."""
+_CALM = 100
+"""And below which each has its line again."""
+_EVERY = 60.0
+
+
+class Crowd(logging.Filter):
+    """A filter for the logger. Lines that end a request are held back in a crowd; all others pass."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._lock = threading.Lock()  # guards all below
+        self._second = 0
+        self._count = 0
+        self._is_crowd = False
+        self._held: dict[str, int] = {}
+        self._since = 0.0
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether the line is to be shown."""
+        exchange = getattr(record, "exchange", None)
+        if not isinstance(exchange, Record):
+            return True
+        with self._lock:
+            self._note_second(int(record.created))
+            self._count += 1
+            said = ""
+            is_held = self._is_crowd or self._count > _CROWDED
+            if self._held and (not is_held or record.created - self._since >= _EVERY):
+                said = self._sum(record.created)
+            if is_held:
+                if not self._held:
+                    self._since = record.created
+                outcome = f"{exchange.status or '-'} {exchange.outcome}"
+                self._held[outcome] = self._held.get(outcome, 0) + 1
+        if said:
+            log.info("%s", said)
+        return not is_held
+
+    def close(self, now: float) -> None:
+        """Say what is held back still. ``now`` is the time of day."""
+        with self._lock:
+            said = self._sum(now) if self._held else ""
+        if said:
+            log.info("%s", said)
+
+    def _note_second(self, second: int) -> None:
+        if second == self._second:
+            return
+        before = self._count if second == self._second + 1 else 0
+        self._is_crowd = before >= (_CALM if self._is_crowd or before > _CROWDED else _CROWDED)
+        self._second, self._count = second, 0
+
+    def _sum(self, now: float) -> str:
+        held, self._held = self._held, {}
+        each = ", ".join(f"{count} {outcome}" for outcome, count in sorted(held.items(), key=lambda item: -item[1]))
+        return f"{sum(held.values())} requests in {max(now - self._since, 0.0):.0f} s: {each} (--debug shows each)"

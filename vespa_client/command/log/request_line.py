@@ -1,0 +1,115 @@
+"""A request's line on a terminal: aligned, as much as fits, and where the time went first of all."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ...journal.printable import printable
+from ...journal.record import Record
+from .terminal import Terminal
+
+__all__ = ["bytes_shown", "request_line", "seconds_shown", "shortened"]
+
+_NUMBER, _METHOD = 6, 6
+_PATH_NARROW, _PATH_WIDE, _WIDE = 22, 34, 110
+# Below this, a phase is no part of why it took so long.
+_TRIFLE = 0.001
+_SLOW_WAIT = 1.0
+
+
+class _Part(NamedTuple):
+    """A part of the line. The higher its ``rank``, the sooner it goes where there is no room."""
+
+    text: str
+    style: str
+    rank: int
+
+
+def request_line(record: Record, terminal: Terminal) -> str:
+    """The line, without its end; where something went wrong, a second one says what."""
+    width = terminal.width
+    path = shortened(printable(record.path), _PATH_WIDE if width >= _WIDE else _PATH_NARROW, terminal)
+    method = printable(record.method)[:_METHOD].ljust(_METHOD)
+    head = f"{record.name:>{_NUMBER}} {method} {path.ljust(_PATH_WIDE if width >= _WIDE else _PATH_NARROW)} "
+    status = str(record.status or "-").ljust(3)
+    parts = _that_fit(_parts(record), width - len(head) - len(status) - 2)
+    separator = terminal.shown(" · ")
+    body = separator.join(terminal.styled(part.text, part.style) for part in parts)
+    line = f"{terminal.styled(head, 'dim')}{terminal.styled(status, _style_of(record))}  {body}".rstrip()
+    if record.outcome in ("refused", "broken"):
+        line += f"\n{' ' * (_NUMBER + 1)}{terminal.styled(printable(record.in_words), _style_of(record))}"
+    return line
+
+
+def _parts(record: Record) -> list[_Part]:
+    seconds = record.seconds
+    parts = []
+    if record.outcome not in ("whole", "refused", "broken"):
+        parts.append(_Part(record.in_words, "yellow", 0))
+    if seconds["waiting"] >= _TRIFLE:
+        parts.append(_Part(f"wait {seconds_shown(seconds['waiting'])}", "yellow" if seconds["waiting"] > _SLOW_WAIT else "", 1))
+    if seconds["retrying"] >= _TRIFLE or record.retries:
+        parts.append(_Part(f"{len(record.retries)} retried {seconds_shown(seconds['retrying'])}", "yellow", 2))
+    if seconds["routing"] >= _TRIFLE:
+        parts.append(_Part(f"route {seconds_shown(seconds['routing'])}", "", 6))
+    if seconds["connecting"] >= _TRIFLE:
+        parts.append(_Part(f"connect {seconds_shown(seconds['connecting'])}", "", 8))
+    if record.first_byte is not None and record.outcome not in ("refused", "local"):
+        parts.append(_Part(f"first byte {seconds_shown(seconds['first_byte'])}", "", 3))
+        if seconds["streaming"] >= _TRIFLE:
+            parts.append(_Part(f"stream {seconds_shown(seconds['streaming'])}", "", 4))
+    if record.tokens_out is not None:
+        speed = record.tokens_per_second
+        about = "~" if record.tokens_from == "events" else ""
+        parts.append(_Part(f"{about}{record.tokens_out} tok" + (f" {speed:.0f}/s" if speed else ""), "cyan", 5))
+    if record.answer_bytes:
+        parts.append(_Part(bytes_shown(record.answer_bytes), "", 9))
+    if record.worker:
+        parts.append(_Part(printable(record.worker), "dim", 7))
+    if record.retries:
+        last = record.retries[-1]
+        parts.append(_Part(printable(f"{last.worker}: {last.reason}"), "yellow", 10))
+    return parts or [_Part(seconds_shown(record.total), "", 0)]
+
+
+def _that_fit(parts: list[_Part], width: int) -> list[_Part]:
+    while len(parts) > 1 and sum(len(part.text) + 3 for part in parts) - 3 > width:
+        least = max(parts, key=lambda part: part.rank)
+        parts = [part for part in parts if part is not least]
+    return parts
+
+
+def _style_of(record: Record) -> str:
+    if record.is_failure:
+        return "red"
+    return "green" if record.outcome in ("whole", "local") and (record.status or 0) < 400 else "yellow"
+
+
+def seconds_shown(seconds: float) -> str:
+    """A time in as few characters as say it: ``31 ms``, ``12.3 s``, ``4 m 05 s``."""
+    if seconds < 0.9995:
+        return f"{seconds * 1000:.0f} ms"
+    if seconds < 99.95:
+        return f"{seconds:.1f} s"
+    return f"{seconds // 60:.0f} m {seconds % 60:02.0f} s" if round(seconds % 60) < 60 else f"{seconds // 60 + 1:.0f} m 00 s"
+
+
+def bytes_shown(count: int) -> str:
+    """A size in as few characters as say it: ``512 B``, ``1.2 KB``, ``34 MB``."""
+    if count < 1000:
+        return f"{count} B"
+    size = float(count)
+    for unit in ("KB", "MB", "GB"):
+        size /= 1000
+        if size < 999.5:
+            return f"{size:.1f} {unit}" if size < 9.95 else f"{size:.0f} {unit}"
+    return f"{size / 1000:.1f} TB"
+
+
+def shortened(text: str, width: int, terminal: Terminal) -> str:
+    """The text, its middle left out where it is too long: a path's end says most."""
+    if len(text) <= width:
+        return text
+    mark = terminal.shown("…")
+    kept = width - len(mark)
+    return text[: kept // 3] + mark + text[len(text) - (kept - kept // 3) :]

@@ -1,0 +1,11 @@
+"""``--capture N``: the last exchanges with their bodies, in memory alone, for who looks at what an app and a model really say.
+
+Open :mod:`.captured` first: what is kept, and when. :mod:`.har` and :mod:`.curl` say it in forms that other programs take,
+:mod:`.secrets` leaves out of all of them what could be somebody's key.
+
+What a client sent and was given is kept, and not what went to the worker. Others use ``Captures``.
+"""
+
+from __future__ import annotations
+
+__all__: list[str] = []
