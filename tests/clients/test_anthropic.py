@@ -87,9 +87,9 @@ class TestMessages:
         assert said.type == "text" and said.text == TOOL_ANSWER
 
     def test_error(self, sdk: anthropic.Anthropic) -> None:
-        with pytest.raises(anthropic.RateLimitError, match=ERROR_TEXT) as caught:
+        with pytest.raises(anthropic.PermissionDeniedError, match=ERROR_TEXT) as caught:
             sdk.messages.create(**asking(ERROR))
-        assert caught.value.type == "rate_limit_error"
+        assert caught.value.type == "permission_error"
 
     def test_cancel(self, sdk: anthropic.Anthropic, site: Site) -> None:
         with sdk.messages.stream(**asking(HOLD)) as stream:

@@ -77,7 +77,7 @@ def test_tools(model: BaseChatModel) -> None:
 
 
 def test_error(model: BaseChatModel) -> None:
-    with pytest.raises((openai.RateLimitError, anthropic.RateLimitError), match=ERROR_TEXT):
+    with pytest.raises((openai.PermissionDeniedError, anthropic.PermissionDeniedError), match=ERROR_TEXT):
         model.invoke(ERROR)
 
 

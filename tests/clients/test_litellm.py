@@ -73,7 +73,7 @@ def test_tools(ask: Ask) -> None:
 
 def test_error(ask: Ask) -> None:
     name, text = ask("error")
-    assert name == "RateLimitError"
+    assert name == "PermissionDeniedError"
     assert ERROR_TEXT in text
 
 

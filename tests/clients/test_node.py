@@ -81,7 +81,7 @@ def test_tools(run: Run) -> None:
 @every_client
 def test_error(run: Run) -> None:
     error = run("failing")
-    assert error["status"] == 429
+    assert error["status"] == 403
     assert ERROR_TEXT in error["message"]
 
 

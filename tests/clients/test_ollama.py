@@ -67,7 +67,7 @@ class TestOllama:
     def test_error(self, client: ollama.Client) -> None:
         with pytest.raises(ollama.ResponseError, match=ERROR_TEXT) as caught:
             client.chat(MODEL, user(ERROR))
-        assert caught.value.status_code == 429
+        assert caught.value.status_code == 403
 
     def test_cancel(self, client: ollama.Client, site: Site) -> None:
         stream: Any = client.chat(MODEL, user(HOLD), stream=True)

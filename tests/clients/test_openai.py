@@ -73,7 +73,7 @@ class TestChat:
         assert answer.choices[0].message.content == TOOL_ANSWER
 
     def test_error(self, sdk: openai.OpenAI) -> None:
-        with pytest.raises(openai.RateLimitError, match=ERROR_TEXT):
+        with pytest.raises(openai.PermissionDeniedError, match=ERROR_TEXT):
             sdk.chat.completions.create(model=MODEL, messages=user(ERROR))
 
     def test_cancel(self, sdk: openai.OpenAI, site: Site) -> None:
@@ -131,7 +131,7 @@ class TestResponses:
         assert ask().output_text == TOOL_ANSWER
 
     def test_error(self, sdk: openai.OpenAI) -> None:
-        with pytest.raises(openai.RateLimitError, match=ERROR_TEXT):
+        with pytest.raises(openai.PermissionDeniedError, match=ERROR_TEXT):
             sdk.responses.create(model=MODEL, input=ERROR)
         with pytest.raises(openai.BadRequestError, match="previous_response_id") as caught:
             sdk.responses.create(model=MODEL, input=HELLO, previous_response_id="resp_1")

@@ -84,7 +84,7 @@ def test_error(run: Run) -> None:
     async def ask(agent: Any) -> Any:
         return await agents.Runner.run(agent, ERROR)
 
-    with pytest.raises(openai.RateLimitError, match=ERROR_TEXT):
+    with pytest.raises(openai.PermissionDeniedError, match=ERROR_TEXT):
         run(ask)
 
 

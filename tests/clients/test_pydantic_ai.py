@@ -108,7 +108,7 @@ def test_error(run: Run) -> None:
 
     with pytest.raises(ModelHTTPError, match=ERROR_TEXT) as caught:
         run(ask)
-    assert caught.value.status_code == 429
+    assert caught.value.status_code == 403
 
 
 def test_cancel(run: Run, site: Site) -> None:

@@ -3,7 +3,7 @@ export const url = process.env.PROXY_URL;
 export const model = "my-model";
 export const hello = "Hello!";
 export const hold = "hold";
-export const error = "error 429";
+export const error = "error 403";
 export const asking = "Ask get_weather, please.";
 export const schema = {
   type: "object",
