@@ -80,7 +80,9 @@ class Server:
         for connection, _ in running:
             connection.shut()
         for _, thread in running:
-            thread.join(max(0.0, deadline - time.monotonic()))
+            # At the interpreter's end, one that was about to begin never does, and can't be joined.
+            if thread.ident is not None:
+                thread.join(max(0.0, deadline - time.monotonic()))
         return sum(thread.is_alive() for _, thread in running)
 
     def _accept(self, listener: socket.socket, waker: socket.socket, stopping: threading.Event) -> None:

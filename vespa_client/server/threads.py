@@ -54,7 +54,9 @@ class ConnectionThreads:
             threads = list(self._threads)
         deadline = time.monotonic() + seconds
         for thread in threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
+            # At the interpreter's end, one that was about to begin never does, and can't be joined.
+            if thread.ident is not None:
+                thread.join(max(0.0, deadline - time.monotonic()))
 
     def _serve(self, work: Work | None) -> None:
         try:
