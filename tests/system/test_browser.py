@@ -153,10 +153,13 @@ class TestStrangers:
         assert seen == SEEN_BY_A_STRANGER
         assert [line for line in lines if "forbidden_origin" not in line] == []
         assert reached(sandbox) == set()
-        # From a page of this machine each of them does, so that it is the stranger who was refused.
+        # From a page of this machine each of them does, so that it is the stranger who was refused. A WebSocket is nobody's.
         for name, url in targets.items():
             attempt(browser, pages.at("localhost"), name, url)
-            sandbox.worker.wait_for(asked_for(f"/v1/{name}"))
+            if name == "web_socket":
+                assert "upgrade_refused" in log.of(f"/v1/{name}")[-1]
+            else:
+                sandbox.worker.wait_for(asked_for(f"/v1/{name}"))
 
     def test_a_ping_is_refused(self, browser: Browser, pages: Pages, proxy: VastClient, log: AccessLog) -> None:
         attempt(browser, pages.at(STRANGER), "ping", address(proxy, "/v1/strange"))
