@@ -180,10 +180,10 @@ class AccessLog(logging.Handler):
             self._lines.append(record.getMessage())
             self._changed.notify_all()
 
-    def of(self, path: str) -> list[str]:
-        """Wait for a request of that path. Returns the lines so far on requests of it."""
+    def of(self, path: str, count: int = 1) -> list[str]:
+        """Wait for so many requests of that path. Returns the lines so far on requests of it."""
         with self._changed:
-            assert self._changed.wait_for(lambda: self._of(path), LONG), f"no {path} in {self._lines}"
+            assert self._changed.wait_for(lambda: len(self._of(path)) >= count, LONG), f"no {path} in {self._lines}"
             return self._of(path)
 
     def _of(self, path: str) -> list[str]:
