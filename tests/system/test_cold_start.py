@@ -100,8 +100,8 @@ def test_when_the_wait_is_over_it_is_said_how_long_it_was_and_what_the_autoscale
         pauses.append(seconds)
         clock.now += seconds
 
-    for module in ("routing.autoscaler", "routing.exchange"):
-        monkeypatch.setattr(f"vespa_client.{module}.time", SimpleNamespace(monotonic=lambda: clock.now))
+    for module in ("routing.autoscaler", "routing.exchange", "journal.record"):
+        monkeypatch.setattr(f"vespa_client.{module}.time", SimpleNamespace(monotonic=lambda: clock.now, time=time.time))
     monkeypatch.setattr(Lifeline, "wait", wait)
     sandbox.autoscaler.cold(status="0 of 3 workers ready: 2 loading, 1 stopped")
     got = ask(start_proxy())

@@ -45,11 +45,12 @@ class TestServing:
 
     def test_each_request_has_one_line_in_the_log(self, account: Sandbox) -> None:
         arguments = ["--endpoint", "test-endpoint", "--account-key", account.account_key, "--port", "0"]
-        with Process(command(account, *arguments)) as it:
+        # By one connection, whose requests end one after the other.
+        with Process(command(account, *arguments)) as it, requests.Session() as session:
             url = it.listening()
             for path in ("/v1/models", "/echo/two?token=of-the-query", "/no/such/page"):
-                requests.get(url + path, timeout=LONG)
-            requests.post(f"{url}/v1/chat/completions", data="not JSON", timeout=LONG)
+                session.get(url + path, timeout=LONG)
+            session.post(f"{url}/v1/chat/completions", data="not JSON", timeout=LONG)
             it.process.terminate()
             _, _, err = it.end()
         lines = [line for line in err.splitlines() if " -> " in line]

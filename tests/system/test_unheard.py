@@ -29,7 +29,7 @@ pexpect = pytest.importorskip("pexpect")
 
 @pytest.fixture
 def account() -> Iterator[Sandbox]:
-    with Sandbox(endpoints=NAMES, token_delay=0.0) as sandbox:
+    with Sandbox(endpoints=NAMES, token_delay=0.0, worker_kind="vespa") as sandbox:
         yield sandbox
 
 

@@ -7,7 +7,6 @@ import itertools
 import os
 import selectors
 import socket
-import sys
 import time
 from collections import deque
 from collections.abc import Iterator
@@ -25,11 +24,9 @@ _UNDER_WAY = (errno.EINPROGRESS, errno.EWOULDBLOCK, getattr(errno, "WSAEWOULDBLO
 # What this machine says of a family that it hasn't got.
 _NOT_FROM_HERE = (errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT)
 
-if sys.platform == "win32":
-    _Selector = selectors.SelectSelector
-else:
-    # Neither epoll nor kqueue, which would take one more file.
-    _Selector = selectors.PollSelector
+# Neither epoll nor kqueue, which would take one more file. Windows has no poll(), nor what eventlet has patched: such a
+# program is to be told so, and not to fail here.
+_Selector: type[selectors.BaseSelector] = getattr(selectors, "PollSelector", selectors.SelectSelector)
 
 # family, kind, protocol, canonical name, address
 _Address = tuple[Any, Any, int, str, Any]
