@@ -74,12 +74,16 @@ PROGRAM
 """
 
 
+# Newer Pythons warn of a fork beside threads, which is what these programs are for; and eventlet's own DNS can't be imported
+# beside trio, which some SDKs bring.
+QUIET = {"PYTHONWARNINGS": "ignore", "EVENTLET_NO_GREENDNS": "yes"}
+
+
 def run(program: str, *, code: int = 0) -> dict[str, object]:
     """What the program said, in which PARENT stands already."""
-    # Newer Pythons warn of a fork beside threads, which is what these programs are for.
     done = subprocess.run(
         [sys.executable, "-c", PARENT.replace("PROGRAM", program)],
-        env=environment(PYTHONWARNINGS="ignore"),
+        env=environment(**QUIET),
         capture_output=True,
         text=True,
         timeout=2 * LONG,
@@ -263,7 +267,7 @@ except VespaError as problem:
 """
         done = subprocess.run(
             [sys.executable, "-c", program],
-            env=environment(PYTHONWARNINGS="ignore"),
+            env=environment(**QUIET),
             capture_output=True,
             text=True,
             timeout=LONG,
