@@ -6,9 +6,10 @@ import json
 
 import pytest
 
+from vespa_client.dialects.ollama import Model
 from vespa_client.errors import NotFound
 from vespa_client.payload.worker_request import WorkerRequest
-from vespa_client.server.local.models import KnownModel, KnownModels, list_answer, model_answer
+from vespa_client.server.local.models import KnownModels, list_answer, model_answer
 
 from .heads import ENDPOINT, value
 
@@ -36,14 +37,14 @@ def test_what_was_named_comes_before_all_else() -> None:
     models = known("llama:8192", "qwen2.5:7b", "org/name")
     models.see_answer(asking("asked"), b'{"model": "answered"}')
     models.see_answer(LIST, listed({"id": "listed"}))
-    assert models.all() == [KnownModel("llama", 8192), KnownModel("qwen2.5:7b"), KnownModel("org/name")]
+    assert models.all() == [Model("llama", 8192), Model("qwen2.5:7b"), Model("org/name")]
 
 
 def test_the_worker_s_own_list_comes_before_what_was_seen() -> None:
     models = known()
     models.see_answer(asking("asked"), b'{"model": "answered"}')
     models.see_answer(LIST, listed({"id": "one", "max_model_len": 4096}, {"id": "two", "meta": {"n_ctx": 512}}))
-    assert models.all() == [KnownModel("one", 4096), KnownModel("two", 512)]
+    assert models.all() == [Model("one", 4096), Model("two", 512)]
 
 
 def test_names_are_seen_in_answers_and_in_what_was_asked_for() -> None:

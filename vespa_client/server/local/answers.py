@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from ...dialects.messages import count_tokens
-from ...dialects.ollama import Model, show, tags, version
+from ...dialects.ollama import show, tags, version
 from ...errors import NotFound, UpgradeRefused
 from ...http1.fields import list_items, values_of
 from ...http1.heads import RequestHead
@@ -92,7 +92,7 @@ class LocalAnswers:
         if path == "/api/version":
             return json_answer("ollama", version())
         if path == "/api/tags":
-            return json_answer("ollama", tags(self._as_ollama_has_them(), self._created))
+            return json_answer("ollama", tags(self._models.all(), self._created))
         if path == "/api/ps":
             return json_answer("ollama", {"models": []})
         return self._probe(head, path)
@@ -115,14 +115,11 @@ class LocalAnswers:
         if path == "/v1/messages/count_tokens" and self._settings.translate != "never":
             return json_answer("count_tokens", count_tokens(body))
         if path == "/api/show":
-            shown = show(body, self._as_ollama_has_them(), self._created)
+            shown = show(body, self._models.all(), self._created)
             if shown is None:
                 raise NotFound("The model is not known here.", hint="GET /api/tags lists those that are.")
             return json_answer("ollama", shown)
         return None
-
-    def _as_ollama_has_them(self) -> list[Model]:
-        return [Model(model.name, model.context) for model in self._models.all()]
 
     def _passes(self, path: str) -> bool:
         return any(path == passed or path.startswith(f"{passed.rstrip('/')}/") for passed in self._settings.pass_route)

@@ -6,14 +6,15 @@ import json
 import re
 import threading
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import unquote
 
+from ...dialects.ollama import Model
 from ...errors import NotFound
 from ...payload.worker_request import WorkerRequest
 from .answer import LocalAnswer, json_answer
 
-__all__ = ["KnownModel", "KnownModels", "list_answer", "model_answer"]
+__all__ = ["KnownModels", "list_answer", "model_answer"]
 
 _MOST_SEEN = 32
 _LARGEST_LIST = 1 << 20
@@ -21,13 +22,6 @@ _CONTEXT_NAMES = ("max_model_len", "context_length", "context_window", "n_ctx")
 # In the first bytes of an answer, plain or streamed: each chunk of a chat completion names its model.
 _MODEL_IN_ANSWER = re.compile(rb'"model"[ \t]*:[ \t]*("(?:[^"\\\x00-\x1f]|\\.){1,300}")')
 _LOOKED_THROUGH = 4096
-
-
-class KnownModel(NamedTuple):
-    """A model's name, and how many tokens its context holds, where that is known."""
-
-    name: str
-    context: int | None = None
 
 
 class KnownModels:
@@ -42,20 +36,20 @@ class KnownModels:
         self._named = [_read_setting(text) for text in named]
         self._endpoint_name = endpoint_name
         self._lock = threading.Lock()  # guards the two below
-        self._listed: list[KnownModel] = []
+        self._listed: list[Model] = []
         self._seen: dict[str, None] = {}
 
-    def all(self) -> list[KnownModel]:
+    def all(self) -> list[Model]:
         """What is known now, the likeliest first."""
         with self._lock:
-            return self._named or self._listed or [KnownModel(name) for name in self._seen] or [KnownModel(self._endpoint_name)]
+            return self._named or self._listed or [Model(name) for name in self._seen] or [Model(self._endpoint_name)]
 
-    def find(self, name: str) -> KnownModel | None:
+    def find(self, name: str) -> Model | None:
         """The model of that name. Where the names are but guessed, any is taken for one: workers often don't look at it."""
         known = self.all()
         with self._lock:
             is_certain = bool(self._named or self._listed)
-        guessed = None if is_certain else KnownModel(name)
+        guessed = None if is_certain else Model(name)
         return next((model for model in known if model.name == name), guessed)
 
     def see_answer(self, request: WorkerRequest, answered: bytes) -> None:
@@ -78,14 +72,14 @@ class KnownModels:
             return
         try:
             rows = json.loads(body)["data"]
-            listed = [KnownModel(row["id"], _context_of(row)) for row in rows if _is_text(row.get("id"))]
+            listed = [Model(row["id"], _context_of(row)) for row in rows if _is_text(row.get("id"))]
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
             return
         with self._lock:
             self._listed = listed
 
 
-def list_answer(models: list[KnownModel], created: int, *, for_anthropic: bool) -> LocalAnswer:
+def list_answer(models: list[Model], created: int, *, for_anthropic: bool) -> LocalAnswer:
     """The answer to ``GET /v1/models`` in OpenAI's shape, with Anthropic's members beside it for its SDK."""
     listed: dict[str, Any] = {"object": "list", "data": [_row(model, created, for_anthropic) for model in models]}
     if for_anthropic:
@@ -106,7 +100,7 @@ def model_answer(models: KnownModels, wanted: str, created: int, *, for_anthropi
     return json_answer("models", _row(model, created, for_anthropic))
 
 
-def _row(model: KnownModel, created: int, for_anthropic: bool) -> dict[str, Any]:
+def _row(model: Model, created: int, for_anthropic: bool) -> dict[str, Any]:
     row: dict[str, Any] = {"id": model.name, "object": "model", "created": created, "owned_by": "vast.ai"}
     if model.context is not None:
         row |= {"context_length": model.context, "max_model_len": model.context}
@@ -123,9 +117,9 @@ def _timestamp(created: int) -> str:
     return datetime.fromtimestamp(created, timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def _read_setting(text: str) -> KnownModel:
+def _read_setting(text: str) -> Model:
     name, colon, context = text.rpartition(":")
-    return KnownModel(name, int(context)) if colon and context.isdigit() else KnownModel(text)
+    return Model(name, int(context)) if colon and context.isdigit() else Model(text)
 
 
 def _context_of(row: dict[str, Any]) -> int | None:
