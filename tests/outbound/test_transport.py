@@ -356,6 +356,19 @@ def test_a_body_that_is_not_read_to_its_end_closes_the_connection(transport: Tra
     peer.wait_gone()
 
 
+@pytest.mark.parametrize("framed", [answer(b"ok"), CHUNKED_HEAD + chunk(b"ok") + chunk(b"")], ids=["length", "chunked"])
+def test_a_connection_is_free_before_the_last_piece_goes_on(transport: Transport, worker: RawWorker, framed: bytes) -> None:
+    got, peer = served(transport, worker, framed)
+    pieces = got.iter_content(chunk_size=None)
+    assert next(pieces) == b"ok"
+    asked = Asked(transport, worker.url)
+    peer.message()
+    peer.send(answer(b"again"))
+    assert body_of(asked.answer()) == b"again"
+    assert list(pieces) == []
+    assert worker.was_left_alone()
+
+
 def test_an_empty_body_that_nobody_reads_keeps_the_connection(transport: Transport, worker: RawWorker) -> None:
     got, peer = served(transport, worker, answer(b"", "503 Service Unavailable"))
     got.close()

@@ -114,6 +114,8 @@ class AnswerBody:
                 if not data:
                     raise AnswerBroken(f"its answer broke off, {left} bytes short")
                 left -= len(data)
+                if not left:
+                    self._finish()
                 yield data
 
     def _chunks(self) -> Iterator[bytes]:
@@ -129,13 +131,16 @@ class AnswerBody:
                 if malformed.decoded:
                     yield malformed.decoded
                 raise
+            if decoder.done:
+                self._reader.buffered = decoder.rest
+                self._finish()
             if piece:
                 yield piece
                 pacing.pause_after(len(piece))
-        self._reader.buffered = decoder.rest
 
     def _finish(self) -> None:
-        if self._reader.buffered:
+        """The body is whole. Called before its last piece goes on: whoever has that may ask again at once."""
+        if self._own_connection is not None and self._reader.buffered:
             self._give_back = None  # bytes nobody asked for: the next answer could not be told from them
         self.release_conn()
 
