@@ -107,7 +107,7 @@ def test_a_method_that_no_worker_knows_is_a_405_with_those_they_do(method: str) 
 @pytest.mark.parametrize("path", ["/_vespa", "/_vespa/", "/_vespa/status", "/_vespa/a/b", "/_vespa//"])
 @pytest.mark.parametrize("query", ["", "?", "?a=/b"])
 def test_the_proxys_own_pages_never_reach_the_endpoint(path: str, query: str) -> None:
-    assert is_own_page(path + query)
+    assert is_own_page(head(target=path + query).path)
 
 
 @pytest.mark.parametrize("target", ["/", "/_vespas", "/_vesp", "/v1/_vespa/", "/?/_vespa/", "//_vespa/", "/_VESPA/", "*"])

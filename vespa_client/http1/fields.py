@@ -5,9 +5,9 @@ Text is Latin-1, so that every byte survives the round trip.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 
-__all__ = ["Fields", "ReceivedFields", "field_value", "list_items", "values_of"]
+__all__ = ["Fields", "ReceivedFields", "field_value", "has_any", "list_items", "values_of"]
 
 Fields = list[tuple[str, str]]
 
@@ -34,7 +34,16 @@ def values_of(fields: Fields, name: str) -> Sequence[str]:
 def list_items(fields: Fields, name: str) -> list[str]:
     """The members of a comma-separated header, over all its lines (RFC 9110, 5.6.1). ``name`` is in lower case."""
     values = values_of(fields, name)
+    if not values:
+        return []
     return [item for value in values for part in value.split(",") if (item := part.strip(" \t"))]
+
+
+def has_any(fields: Fields, names: Set[str]) -> bool:
+    """Whether one of these names (in lower case) is there."""
+    if isinstance(fields, ReceivedFields):
+        return not names.isdisjoint(fields.by_name)
+    return any(name.lower() in names for name, _ in fields)
 
 
 def field_value(fields: Fields, name: str) -> str:

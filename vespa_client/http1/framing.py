@@ -70,15 +70,18 @@ def response_framing(head: ResponseHead, method: str) -> Framing:
 
 def keeps_alive(minor: int, fields: Fields) -> bool:
     """Whether the connection outlives this message (RFC 9112, 9.3)."""
-    options = {option.lower() for option in list_items(fields, "connection")}
-    if "close" in options:
-        return False
-    return minor >= 1 or "keep-alive" in options
+    options = list_items(fields, "connection")
+    if not options:
+        return minor >= 1
+    named = {option.lower() for option in options}
+    return "close" not in named and (minor >= 1 or "keep-alive" in named)
 
 
 def _codings(fields: Fields) -> list[str]:
     # Not list_items(): an empty member is one that others may read as something.
     values = values_of(fields, "transfer-encoding")
+    if not values:
+        return []
     return [coding.strip(" \t") for value in values for coding in value.split(",")]
 
 

@@ -58,6 +58,11 @@ class RequestHead(NamedTuple):
     fields: Fields
     authority: str | None = None
 
+    @property
+    def path(self) -> str:
+        """The target without its query."""
+        return self.target.partition("?")[0]
+
 
 class ResponseHead(NamedTuple):
     """A response's head."""

@@ -19,10 +19,12 @@ class Hints:
 
     def after(self, record: Record) -> None:
         """The request's line is in the log: its hint follows, if it isn't that of the failures before."""
-        if not record.hint and not (record.outcome == "whole" and record.worker):
+        hint = record.hint
+        if not hint and not (record.outcome == "whole" and record.worker):
             return  # what no worker answered, such as a page's preflight, ends no run
+        if hint == self._shown:
+            return
         with self._lock:
-            is_new = record.hint != self._shown
-            self._shown = record.hint
-        if is_new and record.hint:
-            log.info("%s HINT: %s", record.name, record.hint)
+            is_new, self._shown = hint != self._shown, hint
+        if is_new and hint:
+            log.info("%s HINT: %s", record.name, hint)

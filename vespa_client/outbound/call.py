@@ -57,7 +57,10 @@ class Call(urllib3.Timeout):
     """
 
     def __init__(self, limits: TimeLimits, lifeline: Lifeline, on_phase: Callable[[str], None] = lambda phase: None) -> None:
-        super().__init__(connect=limits.connect, read=limits.first_byte)
+        # Timeout's own seconds are read by nobody: its type alone is what requests looks at.
         self.limits = limits
         self.lifeline = lifeline
         self.on_phase = on_phase
+
+    def __repr__(self) -> str:
+        return f"Call({self.limits})"

@@ -47,7 +47,7 @@ def sign_target(target: str, assignment: Mapping[str, Any]) -> str:
 
 
 def _auth_json(assignment: Mapping[str, Any]) -> str:
-    return "{" + ", ".join(f'"{name}": {json_text(assignment[name])}' for name in AUTH_FIELDS) + "}"
+    return "{" + ", ".join([f'"{name}": {json_text(assignment[name])}' for name in AUTH_FIELDS]) + "}"
 
 
 def json_text(value: Any) -> str:

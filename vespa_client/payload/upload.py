@@ -161,9 +161,9 @@ def takes_upload(path: str, content_type: str, content_encoding: str = "", *, ge
 
     ``path`` is without its query. On routes that aren't known to have files, it takes ``general_rule``.
     """
-    if content_encoding.strip(" \t").lower() not in ("", "identity"):
+    if not (general_rule or path in UPLOAD_ROUTES) or content_encoding.strip(" \t").lower() not in ("", "identity"):
         return False
-    return media_type(content_type) in (_MULTIPART, _FORM) and (general_rule or path in UPLOAD_ROUTES)
+    return media_type(content_type) in (_MULTIPART, _FORM)
 
 
 def payload_of_upload(

@@ -6,7 +6,7 @@ import re
 from typing import NamedTuple
 
 from ..errors import BadRequest
-from ..http1.fields import Fields, field_value, list_items
+from ..http1.fields import Fields, field_value, list_items, values_of
 from ..http1.heads import RequestHead
 from .cost import AUTO
 from .cost_estimate import estimate_cost, estimate_cost_of_body
@@ -18,7 +18,7 @@ __all__ = ["WorkerRequest"]
 
 # Ollama's own API: its streams are lines of JSON.
 _STREAMS_JSON_LINES = re.compile(r"/api/(?:chat|generate|create|pull|push)/?\Z")
-_JSON_LINES = ("ndjson", "jsonl", "json-lines", "json-seq", "stream+json")
+_JSON_LINES = re.compile(r"ndjson|jsonl|json-lines|json-seq|stream\+json")
 
 
 class WorkerRequest(NamedTuple):
@@ -100,7 +100,7 @@ def _are_events(head: RequestHead, streams: bool) -> bool:
     path, _, query = head.target.partition("?")
     if head.method not in BODY_METHODS or _STREAMS_JSON_LINES.search(path):
         return False
-    accepted = ",".join(list_items(head.fields, "accept")).lower()
-    if any(kind in accepted for kind in _JSON_LINES) and "text/event-stream" not in accepted:
+    accepted = ",".join(values_of(head.fields, "accept")).lower()
+    if _JSON_LINES.search(accepted) and "text/event-stream" not in accepted:
         return False
     return streams or "alt=sse" in query.split("&") or path.rstrip("/").endswith("/generate_stream")

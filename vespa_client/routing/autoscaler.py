@@ -41,6 +41,8 @@ def _refuse_constant(name: str) -> Any:
 
 
 # json.loads() makes a new one for each call with such arguments.
+# What JSON has inside one another.
+_NESTED = frozenset({dict, list})
 _DECODER = json.JSONDecoder(parse_int=JSONNumber, parse_float=JSONNumber, parse_constant=_refuse_constant)
 _WORKER_URL = re.compile(r"https?://(?:[A-Za-z0-9._-]+|\[(?P<ipv6>[0-9A-Fa-f:.]+)\])(?::[0-9]{1,5})?/?", re.IGNORECASE)
 
@@ -219,13 +221,14 @@ class Autoscaler:
             raise AutoscalerError("The autoscaler named a worker whose address is no plain http(s)://host:port.")
         # Older autoscalers leave it out; a worker wants it all the same.
         parsed.setdefault("request_idx", JSONNumber("0") if place.request_idx is None else place.request_idx)
-        missing = [name for name in AUTH_FIELDS if name not in parsed]
-        if missing:
-            raise AutoscalerError(f"The autoscaler's assignment lacks {', '.join(missing)}.")
-        nested = [name for name in AUTH_FIELDS if isinstance(parsed[name], (dict, list))]
-        if nested:
-            raise AutoscalerError(f"The autoscaler's assignment has {', '.join(nested)} as no plain value.")
-        return Assignment(url.rstrip("/"), {name: parsed[name] for name in AUTH_FIELDS})
+        told = {name: parsed[name] for name in AUTH_FIELDS if name in parsed}
+        if len(told) < len(AUTH_FIELDS):
+            missing = ", ".join(name for name in AUTH_FIELDS if name not in told)
+            raise AutoscalerError(f"The autoscaler's assignment lacks {missing}.")
+        if not _NESTED.isdisjoint(map(type, told.values())):
+            nested = ", ".join(name for name, value in told.items() if type(value) in _NESTED)
+            raise AutoscalerError(f"The autoscaler's assignment has {nested} as no plain value.")
+        return Assignment(url.rstrip("/"), told)
 
 
 @lru_cache(maxsize=1024)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from ..errors import RedirectRefused
-from ..http1.fields import Fields, ReceivedFields, values_of
+from ..http1.fields import Fields, ReceivedFields, has_any
 from ..journal.printable import printable
 from ..payload.envelope import AUTH_FIELDS
 
@@ -23,7 +23,7 @@ __all__ = ["Redirects"]
 _ADDRESSES = frozenset({"location", "content-location", "operation-location", "azure-asyncoperation", "link", "refresh"})
 # Another place for all that is asked for here (RFC 7838).
 _WITHHELD = frozenset({"alt-svc"})
-_TELLING = (*_ADDRESSES, *_WITHHELD)
+_TELLING = _ADDRESSES | _WITHHELD
 
 # What the readers of addresses don't agree on, such as a log-in or a backslash, matches neither of these. They pass over
 # tabs wherever they stand, take a backslash for a slash, and need no slashes behind a scheme (WHATWG URL, 4.4).
@@ -61,7 +61,7 @@ class Redirects:
 
         ``worker`` is the worker's URL. Raises :class:`RedirectRefused` for a redirect that leads elsewhere.
         """
-        if not any(values_of(fields, name) for name in _TELLING):
+        if not has_any(fields, _TELLING):
             return fields
         kept = []
         for name, value in fields:

@@ -17,7 +17,7 @@ from ..http1.framing import NO_BODY, Framing, keeps_alive, request_framing
 from ..http1.heads import RequestHead, parse_request_head
 from ..http1.malformed import MessageError, RequestMalformed
 from ..journal.hints import Hints
-from ..journal.log import log
+from ..journal.log import log, tell_of_exchange
 from ..journal.record import Record
 from ..journal.totals import Totals
 from ..net.keepalives import keep_alive
@@ -205,7 +205,7 @@ class ProxyHandler(BaseHTTPRequestHandler):
             self._refuse(malformed, block or self._reader.buffered)
             return
         totals = self._service.totals
-        path = head.target.partition("?")[0]
+        path = head.path
         record = totals.begin_page(head.method, path) if is_own_page(path) else totals.begin(head.method, path)
         record.trace_id = trace_id(head.fields)
         self.close_connection = not keeps_alive(head.minor, head.fields) or self._service.stopping
@@ -228,7 +228,7 @@ class ProxyHandler(BaseHTTPRequestHandler):
         elif record.problem is None:
             level = logging.DEBUG
         if log.isEnabledFor(level):
-            log.log(level, record.line(), extra={"exchange": record})
+            tell_of_exchange(level, record.line(), record)
         self._service.hints.after(record)
 
     def _refuse(self, malformed: MessageError, beginning: bytes) -> None:
@@ -255,7 +255,7 @@ class ProxyHandler(BaseHTTPRequestHandler):
                 record.answer_locally(204)
                 writer.begin(204, "No Content", preflight, None)
                 return
-            if not (is_own_page(head.target) and self._service.pages.is_open(head)):
+            if not (record.is_page and self._service.pages.is_open(head)):
                 head = access.without_key(head)
             cost = check_head(head, framing, self._settings)
             if self._service.stopping:
@@ -267,8 +267,7 @@ class ProxyHandler(BaseHTTPRequestHandler):
                 return
             if self._service.captures is not None:
                 writer.copy = self._service.captures.begin(record, head)
-            head = self._service.local.mend(head)
-            self._service.local.check_head(head)
+            head = self._service.local.check_head(head)
             body = read_client_body(head, framing, self._reader, self._settings, writer.send_continue)
             body_is_read = True
             record.request_bytes = len(body)

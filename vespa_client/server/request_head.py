@@ -36,13 +36,12 @@ def _is_upload(head: RequestHead, settings: Settings) -> bool:
     # JSON that is called a form by mistake, as curl -d does, may be larger.
     content_type = field_value(head.fields, "content-type")
     is_for_sure = content_type.strip().lower().startswith("multipart/")
-    path = head.target.partition("?")[0]
-    return is_for_sure and takes_upload(path, content_type, general_rule=settings.multipart == "json")
+    return is_for_sure and takes_upload(head.path, content_type, general_rule=settings.multipart == "json")
 
 
-def is_own_page(target: str) -> bool:
-    """Whether a target is one of the proxy's own pages, or would be if there were such a page."""
-    return (target.partition("?")[0] + "/").startswith(OWN_PAGES)
+def is_own_page(path: str) -> bool:
+    """Whether a path, without its query, is one of the proxy's own pages, or would be if there were such a page."""
+    return f"{path}/".startswith(OWN_PAGES)
 
 
 def trace_id(fields: Fields) -> str:

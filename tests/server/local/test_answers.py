@@ -94,8 +94,8 @@ def test_a_route_passes_where_it_was_asked_for(path: str) -> None:
 
 def test_a_route_that_passes_is_not_mended() -> None:
     table, _ = answers(pass_route=("/models",))
-    assert table.mend(head("/models")).target == "/models"
-    assert table.mend(head("/completions?a=/models")).target == "/v1/completions?a=/models"
+    assert table.check_head(head("/models")).target == "/models"
+    assert table.check_head(head("/completions?a=/models")).target == "/v1/completions?a=/models"
 
 
 def test_passing_one_route_passes_none_that_begins_alike() -> None:
@@ -127,8 +127,8 @@ def test_a_mended_base_url_is_told_once_a_route(caplog: pytest.LogCaptureFixture
     table, _ = answers()
     with caplog.at_level(logging.INFO, "vespa_client"):
         for number in range(100):
-            assert table.mend(head(f"/models/{number}?a=b")).target == f"/v1/models/{number}?a=b"
-            assert table.mend(head("/v1/v1/responses", "POST")).target == "/v1/responses"
+            assert table.check_head(head(f"/models/{number}?a=b")).target == f"/v1/models/{number}?a=b"
+            assert table.check_head(head("/v1/v1/responses", "POST")).target == "/v1/responses"
     assert len(caplog.messages) == 2
 
 

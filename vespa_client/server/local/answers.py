@@ -30,25 +30,14 @@ class LocalAnswers:
     def __init__(self, settings: Settings, models: KnownModels, *, wants_key: bool) -> None:
         """``wants_key``: clients have to give the proxy's key."""
         self._settings = settings
+        self._passed = tuple(f"{path.rstrip('/')}/" for path in settings.pass_route)
         self._models = models
         self._wants_key = wants_key
         self._created = int(time.time())
         self._told: set[str] = set()
 
-    def mend(self, head: RequestHead) -> RequestHead:
-        """The head with the path that its client's SDK meant; the log tells of it once a route."""
-        path, mark, query = head.target.partition("?")
-        meant = None if self._passes(path) else mended(path)
-        if meant is None:
-            return head
-        route = meant.split("/")[2]  # there are many models, and few routes
-        if route not in self._told:
-            self._told.add(route)
-            log.info("%s is taken as %s: check the base URL that your app was given.", path, meant)
-        return head._replace(target=meant + mark + query)
-
-    def check_head(self, head: RequestHead) -> None:
-        """What can be refused before the body is read.
+    def check_head(self, head: RequestHead) -> RequestHead:
+        """What can be said before the body is read. Returns the head with the path that its client's SDK meant.
 
         Raises :class:`UpgradeRefused` for a WebSocket's handshake, on which clients such as Codex fall back to HTTP, and
         :class:`RouteNotServed`.
@@ -58,16 +47,28 @@ class LocalAnswers:
                 "This proxy speaks HTTP, and no WebSockets.",
                 hint='Have the client stream over HTTP: "stream": true on the same route.',
             )
-        path = _path_of(head)
-        if not self._passes(path):
-            check_route(path)
+        path = head.path
+        if self._passes(path):
+            return head
+        meant = mended(path)
+        check_route(meant or path)
+        if meant is None:
+            return head
+        self._tell_once(path, meant)
+        return head._replace(target=meant + head.target[len(path) :])
+
+    def _tell_once(self, path: str, meant: str) -> None:
+        route = meant.split("/")[2]  # there are many models, and few routes
+        if route not in self._told:
+            self._told.add(route)
+            log.info("%s is taken as %s: check the base URL that your app was given.", path, meant)
 
     def answer(self, head: RequestHead, body: bytes | bytearray) -> LocalAnswer | None:
         """The answer, or None where the request is a worker's to answer.
 
         Raises :class:`NotFound` for a model that isn't known, :class:`Untranslatable` for a body that can't be counted.
         """
-        path = _path_of(head)
+        path = head.path
         if self._passes(path):
             return None
         if head.method in _READS:
@@ -122,8 +123,4 @@ class LocalAnswers:
         return None
 
     def _passes(self, path: str) -> bool:
-        return any(path == passed or path.startswith(f"{passed.rstrip('/')}/") for passed in self._settings.pass_route)
-
-
-def _path_of(head: RequestHead) -> str:
-    return head.target.partition("?")[0]
+        return f"{path}/".startswith(self._passed)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 __all__ = ["is_sdk_route", "mended"]
 
@@ -23,6 +24,7 @@ _MISSING = re.compile(rf"/+({_ROUTES})")
 _DOUBLED = re.compile(rf"(?:/+v1)+/+({_ROUTES})")
 
 
+@lru_cache(maxsize=256)
 def mended(path: str) -> str | None:
     """The path that the SDK meant, for the known routes of SDKs alone; None where there is nothing to mend.
 

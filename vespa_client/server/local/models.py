@@ -60,6 +60,8 @@ class KnownModels:
             self._see_list(answered)
 
     def _see(self, asked: str, answered: bytes) -> None:
+        if asked in self._seen:
+            return  # and so is what the first answer called it
         said = _MODEL_IN_ANSWER.search(answered, 0, _LOOKED_THROUGH)
         names = [_decoded(said[1])] if said else []
         with self._lock:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from ...errors import RouteNotServed
 
@@ -38,10 +39,17 @@ _ANY = re.compile("|".join(f"({pattern})" for pattern, _, _ in _ROUTES))
 
 def check_route(path: str) -> None:
     """Raises :class:`RouteNotServed` for a path, without its query, that can't work through a signed JSON envelope."""
-    found = _ANY.fullmatch(path)
-    if found and found.lastindex:
-        _, words, instead = _ROUTES[found.lastindex - 1]
+    kept = _what_is_kept(path)
+    if kept is not None:
+        words, instead = kept
         raise RouteNotServed(
             f"{path} can't work through a Vast.ai endpoint: it needs {words}, and each request may go to another worker.",
             hint=f"{instead} If your worker has this route all the same, start the proxy with --pass-route {path}.",
         )
+
+
+@lru_cache(maxsize=256)
+def _what_is_kept(path: str) -> tuple[str, str] | None:
+    """What such a route would have to keep, and what to do instead."""
+    found = _ANY.fullmatch(path)
+    return _ROUTES[found.lastindex - 1][1:] if found and found.lastindex else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import threading
+from functools import lru_cache
 
 from ...dialects import Dialect, Identity, StreamTranslator
 from ...errors import VespaError
@@ -74,6 +75,7 @@ class TranslatedVoice(DialectVoice):
             self.lock.release()
 
 
+@lru_cache(maxsize=256)
 def voice_of(path: str) -> Voice:
     """How to speak on the route ``path``, without its query, or on the one that was meant by it."""
     path = mended(path) or path
