@@ -19,9 +19,11 @@ class ReceivedFields(Fields):
 
     def __init__(self, fields: Fields) -> None:
         super().__init__(fields)
-        self.by_name: dict[str, list[str]] = {}
-        for name, value in fields:
-            self.by_name.setdefault(name.lower(), []).append(value)
+        self.by_name: dict[str, list[str]] = {name.lower(): [value] for name, value in fields}
+        if len(self.by_name) < len(fields):
+            self.by_name = {}
+            for name, value in fields:
+                self.by_name.setdefault(name.lower(), []).append(value)
 
 
 def values_of(fields: Fields, name: str) -> Sequence[str]:

@@ -86,24 +86,30 @@ def worker_fields(fields: Fields, forwarded: frozenset[str], *, envelope: bool) 
     ``forwarded`` are the names, in lower case, of possible secrets to let through. With ``envelope`` the body is another one
     than the client's: JSON, which has no charset (RFC 8259, 11), and of which nothing is so that was said of the client's.
     """
-    dropped = _NOT_FOR_WORKERS | _named_by_connection(fields)
     kept = [
         (name, value)
-        for name, value in fields
-        if (lower := name.lower()) not in dropped and (not is_secret(name) or lower in forwarded)
+        for name, value in _beyond_connection(fields)
+        if not _stays_behind(name, envelope) and (not is_secret(name) or name.lower() in forwarded)
     ]
     if envelope:
-        kept = [(name, value) for name, value in kept if not describes_body(name)]
         kept.append(("Content-Type", "application/json"))
     return kept
 
 
+@lru_cache(maxsize=4096)
+def _stays_behind(name: str, envelope: bool) -> bool:
+    return name.lower() in _NOT_FOR_WORKERS or (envelope and describes_body(name))
+
+
 def answer_fields(fields: Fields) -> Fields:
     """The headers for the client, without those that say how the body is framed: the relay adds its own."""
-    dropped = _NOT_THE_CLIENTS | _named_by_connection(fields)
-    return [
-        (name, value) for name, value in fields if (lower := name.lower()) not in dropped and not lower.startswith(_CORS_PREFIX)
-    ]
+    return [(name, value) for name, value in _beyond_connection(fields) if not _ends_here(name)]
+
+
+@lru_cache(maxsize=4096)
+def _ends_here(name: str) -> bool:
+    lower = name.lower()
+    return lower in _NOT_THE_CLIENTS or lower.startswith(_CORS_PREFIX)
 
 
 @lru_cache(maxsize=4096)
@@ -114,6 +120,12 @@ def describes_body(name: str) -> bool:
     if lower.startswith("content-"):
         return not lower.startswith("content-security-policy")
     return lower in _ABOUT_THE_BODY or lower.startswith(_CHECKSUM_PREFIX)
+
+
+def _beyond_connection(fields: Fields) -> Fields:
+    """The headers without those that ``Connection`` names."""
+    named = _named_by_connection(fields)
+    return [(name, value) for name, value in fields if name.lower() not in named] if named else fields
 
 
 def _named_by_connection(fields: Fields) -> frozenset[str]:

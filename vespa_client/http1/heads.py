@@ -146,7 +146,7 @@ def _split_target(method: str, target: str) -> tuple[str | None, str]:
     if target == "*" and method == "OPTIONS":
         return None, target
     authority = None
-    absolute = _ABSOLUTE_FORM.fullmatch(target)
+    absolute = None if target.startswith("/") else _ABSOLUTE_FORM.fullmatch(target)
     if absolute:
         # RFC 9112, 3.2.2: served as if it had come in origin form; where it points to is never followed.
         authority, rest = absolute.groups()

@@ -31,9 +31,14 @@ class LogLines(logging.Formatter):
     """The lines of the program's own log: time of day, level, message."""
 
     def __init__(self) -> None:
-        super().__init__("%(asctime)s %(levelname)s %(message)s")
+        super().__init__()
         self._second = 0
         self._shown = ""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, and behind it a traceback's."""
+        line = f"{self.formatTime(record)} {record.levelname} {record.getMessage()}"
+        return f"{line}\n{record.exc_text}" if record.exc_text else line
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
         """The record's time of day, which is put into words once a second."""

@@ -139,6 +139,11 @@ class Record:
         return self.now[0] == "done"
 
     @property
+    def ended_at(self) -> float:
+        """When it ended, as a time of day in seconds since 1970."""
+        return self.started_at + self.now[1] - self.started
+
+    @property
     def total(self) -> float:
         """How many seconds it took, or has taken so far."""
         phase, since = self.now

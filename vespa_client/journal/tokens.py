@@ -50,8 +50,7 @@ def tokens_in_answer(beginning: bytes, end: bytes) -> Tokens | None:
     if last >= 0 and (usual := _USUAL.match(end, last)):
         return Tokens(int(usual[1]), int(usual[2]), "usage")
     for name, source in _NAMES:
-        start = _object_behind(name, end)
-        if start < 0:
+        if name not in end or (start := _object_behind(name, end)) < 0:
             continue
         stop = start + _LONGEST_OBJECT
         tokens_in, tokens_out = _prompt(end, start, stop), _number(_OUT, end, start, stop)

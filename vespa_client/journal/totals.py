@@ -31,7 +31,9 @@ RECENT = 200
 # How many wait to be summed up.
 _BATCH = 32
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-_STATUSES = {int(status): str(int(status)) for status in (*HTTPStatus, 499)}
+_STATUSES: dict[int | None, str] = {None: "none", **{int(status): str(int(status)) for status in (*HTTPStatus, 499)}}
+
+_OBSERVED_PHASES = (("route", "routing"), ("wait", "waiting"), ("connect", "connecting"))
 
 RequestLabels = tuple[str, str, str, str]
 """What requests are counted by: method, route class, status, outcome. Each is one of a few words, whatever clients say."""
@@ -116,47 +118,48 @@ class Totals:
         return [record for record in list(self.in_progress.values()) if not record.is_done]
 
     def _settle(self) -> None:
+        batch = []
         while self._ended and self._ended[0].is_done:
-            self._sum_up(self._ended.popleft())
+            batch.append(self._ended.popleft())
+        if batch:
+            self._sum_up(batch)
 
-    def _sum_up(self, record: Record) -> None:
-        status = record.status
-        shown = "none" if status is None else _STATUSES.get(status) or f"{status // 100}xx"
-        method = record.method if record.method in _METHODS else "other"
-        labels = (method, record.route, shown, record.outcome)
-        failed = record.is_failure
-        duration = record.now[1] - record.started
-        ended_at = record.started_at + duration
-        self.recent.append(record)
-        self.requests[labels] = self.requests.get(labels, 0) + 1
-        self.failures += failed
-        self.bytes_in += record.request_bytes
-        self.bytes_out += record.answer_bytes
-        if record.tokens_from:
-            self.tokens_in += record.tokens_in or 0
-            self.tokens_out += record.tokens_out or 0
-        self._observe(record, duration)
-        self.series.add(record, ended_at, failed)
-        self.workers.add(record, ended_at, failed)
-        for retry in record.retries:
-            self.retries[retry.kind] = self.retries.get(retry.kind, 0) + 1
-        if record.problem is not None:
-            self.errors.add(record, ended_at)
+    def _sum_up(self, batch: list[Record]) -> None:
+        self.recent.extend(batch)
+        self._count(batch)
+        self._observe(batch)
+        self.series.add(batch)
+        self.workers.add(batch)
 
-    def _observe(self, record: Record, duration: float) -> None:
-        histograms, seconds = self.histograms, record.seconds
-        histograms["duration"].observe(duration)
-        # Most exchanges have no wait and make no connection, which are no zeros either.
-        if spent := seconds["routing"]:
-            histograms["route"].observe(spent)
-        if spent := seconds["waiting"]:
-            histograms["wait"].observe(spent)
-        if spent := seconds["connecting"]:
-            histograms["connect"].observe(spent)
-        if record.first_byte is not None and record.worker is not None:
-            histograms["first_byte"].observe(record.first_byte)
-        if record.gaps is not None:
-            histograms["between_events"].add(record.gaps)
+    def _count(self, batch: list[Record]) -> None:
+        requests = self.requests
+        for record in batch:
+            labels = _labels_of(record)
+            requests[labels] = requests.get(labels, 0) + 1
+            self.bytes_in += record.request_bytes
+            self.bytes_out += record.answer_bytes
+            if record.tokens_from:
+                self.tokens_in += record.tokens_in or 0
+                self.tokens_out += record.tokens_out or 0
+            for retry in record.retries:
+                self.retries[retry.kind] = self.retries.get(retry.kind, 0) + 1
+            if record.problem is not None:
+                self.errors.add(record)
+            if record.is_failure:
+                self.failures += 1
+
+    def _observe(self, batch: list[Record]) -> None:
+        histograms = self.histograms
+        histograms["duration"].observe_all([record.now[1] - record.started for record in batch])
+        for name, phase in _OBSERVED_PHASES:
+            # Most exchanges have no wait and make no connection, which are no zeros either.
+            histograms[name].observe_all([spent for record in batch if (spent := record.seconds[phase])])
+        histograms["first_byte"].observe_all(
+            [record.first_byte for record in batch if record.first_byte is not None and record.worker]
+        )
+        for record in batch:
+            if record.gaps is not None:
+                histograms["between_events"].add(record.gaps)
 
     def listen(self, listener: Callable[[Record], object]) -> Callable[[], None]:
         """Have ``listener`` called with each exchange that is over, by its own thread. Returns what ends that."""
@@ -181,3 +184,9 @@ class Totals:
     def followers(self) -> int:
         """How many follow the changes."""
         return len(self._readers.all)
+
+
+def _labels_of(record: Record) -> RequestLabels:
+    method = record.method if record.method in _METHODS else "other"
+    status = _STATUSES.get(record.status) or f"{(record.status or 0) // 100}xx"
+    return method, record.route, status, record.outcome

@@ -99,6 +99,9 @@ class SocketReader:
         data = self.buffered or self._receive(_LARGEST)
         if not data:
             return None
+        if (whole := data.find(b"\r\n\r\n", 0, MAX_HEAD)) > 0 and data[0] not in b"\r\n":
+            self.buffered = data[whole + 4 :]
+            return data[:whole]
         deadline = None
         start = 0
         while True:

@@ -96,7 +96,8 @@ class AnswerBody:
         except GeneratorExit:
             self._abandon()
             raise
-        self._finish()
+        if self._own_connection is not None:
+            self._finish()
 
     def _pieces(self) -> Iterator[bytes]:
         if self.framing.kind == "chunked":
@@ -140,7 +141,7 @@ class AnswerBody:
 
     def _finish(self) -> None:
         """The body is whole. Called before its last piece goes on: whoever has that may ask again at once."""
-        if self._own_connection is not None and self._reader.buffered:
+        if self._reader.buffered:
             self._give_back = None  # bytes nobody asked for: the next answer could not be told from them
         self.release_conn()
 
@@ -207,7 +208,7 @@ class Answer(requests.Response):
         """
         data, deadline = bytearray(), time.monotonic() + seconds
         try:
-            for piece in self.iter_content(chunk_size=None):
+            for piece in self.raw.stream():
                 data += piece
                 if time.monotonic() > deadline:
                     raise AnswerLate(f"its answer was not complete within {seconds:g} s")

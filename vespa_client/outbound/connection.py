@@ -185,7 +185,11 @@ class Connection(HTTPConnection):
         limits, before, waited = self.call.limits, self._counted, 0.0
         if before is not None and not self._send_problem:
             waited = min(limits.connect, limits.first_byte)
-            now = None if self._arrives_within(waited) else counters(self._system_socket)
+            if self._arrives_within(waited):
+                # An interim answer may come long before the answer.
+                self._reader.limit(limits.first_byte)
+                return
+            now = counters(self._system_socket)
             if now is not None and now.acknowledged == before.acknowledged:
                 said = f"nothing arrived there within {limits.connect:g} s"
                 raise HungUp(said, sent=self._sent, stale=True, unheard=True)
@@ -197,7 +201,6 @@ class Connection(HTTPConnection):
             # The system's keepalives ask on a connection alone on which all that was sent has arrived.
             if seconds_unheard(self._system_socket) >= GONE_AFTER:
                 raise HungUp("its machine is heard of no more", sent=self._sent, stale=False)
-        # An interim answer may come long before the answer.
         self._reader.limit(limits.first_byte)
 
     def _arrives_within(self, seconds: float) -> bool:

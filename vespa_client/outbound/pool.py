@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import ssl
 from collections.abc import Callable
 from functools import partial
@@ -60,15 +59,16 @@ class Pool(urllib3.HTTPConnectionPool):
     def _idle_connection(self, call: Call) -> Connection | None:
         if self.pool is None:
             raise urllib3.exceptions.ClosedPoolError(self, "The pool is closed.")
-        with contextlib.suppress(Empty):
-            while True:
+        while True:
+            try:
                 connection: Connection = self.pool.get()
-                connection.was_idle = True
-                connection.call = call
-                if connection.is_usable():
-                    return connection
-                connection.close()
-        return None
+            except Empty:
+                return None
+            connection.was_idle = True
+            connection.call = call
+            if connection.is_usable():
+                return connection
+            connection.close()
 
     def _new_connection(self, scheme: str, call: Call) -> Connection:
         # The destination's scheme: what goes to an outbound proxy in the clear has a pool of the proxy's own, and its scheme.

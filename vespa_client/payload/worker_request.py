@@ -50,31 +50,27 @@ class WorkerRequest(NamedTuple):
 
         A form with files becomes JSON on the routes that are known to take files, and on others by ``any_form_becomes_json``.
         """
-        asked = cls(head.method, head.target, head.fields, cost)
         if head.method not in BODY_METHODS:
             if body:
                 raise BadRequest(
                     f"A {head.method} request can't carry a body to a worker.",
                     hint="Put what it says into the query, or send it with POST.",
                 )
-            return asked._replace(streams=_are_events(head, False))._estimated(b"")
+            return cls(head.method, head.target, head.fields, cost, streams=_are_events(head, False))._estimated(b"")
         content_type = field_value(head.fields, "content-type")
         codings = [item for item in list_items(head.fields, "content-encoding") if item.lower() != "identity"]
         content_encoding = ", ".join(codings)
-        if takes_upload(asked.path, content_type, content_encoding, general_rule=any_form_becomes_json):
-            upload = payload_of_upload(asked.path, content_type, body, general_rule=any_form_becomes_json)
+        path = head.path
+        if takes_upload(path, content_type, content_encoding, general_rule=any_form_becomes_json):
+            upload = payload_of_upload(path, content_type, body, general_rule=any_form_becomes_json)
             if upload is not None:
-                estimated = estimate_cost(asked.path, upload.values) if cost == AUTO else cost
-                model = upload.values.get("model")
-                return asked._replace(
-                    cost=estimated,
-                    payload=upload.pieces,
-                    streams=_are_events(head, upload.streams),
-                    model=model if isinstance(model, str) else "",
-                    cost_is_estimated=cost == AUTO,
-                )
+                estimated = estimate_cost(path, upload.values) if cost == AUTO else cost
+                streams, model = _are_events(head, upload.streams), upload.values.get("model")
+                name = model if isinstance(model, str) else ""
+                return cls(head.method, head.target, head.fields, estimated, upload.pieces, streams, name, cost == AUTO)
         checked = check_body(body, content_type, content_encoding)
-        asked = asked._replace(payload=(checked.json,), streams=_are_events(head, checked.streams), model=checked.model)
+        streams = _are_events(head, checked.streams)
+        asked = cls(head.method, head.target, head.fields, cost, (checked.json,), streams, checked.model)
         return asked._estimated(checked.json)
 
     def translated(self, target: str, body: bytes, *, streams: bool) -> WorkerRequest:

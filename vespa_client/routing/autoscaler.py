@@ -221,10 +221,11 @@ class Autoscaler:
             raise AutoscalerError("The autoscaler named a worker whose address is no plain http(s)://host:port.")
         # Older autoscalers leave it out; a worker wants it all the same.
         parsed.setdefault("request_idx", JSONNumber("0") if place.request_idx is None else place.request_idx)
-        told = {name: parsed[name] for name in AUTH_FIELDS if name in parsed}
-        if len(told) < len(AUTH_FIELDS):
-            missing = ", ".join(name for name in AUTH_FIELDS if name not in told)
-            raise AutoscalerError(f"The autoscaler's assignment lacks {missing}.")
+        try:
+            told = {name: parsed[name] for name in AUTH_FIELDS}
+        except KeyError:
+            missing = ", ".join(name for name in AUTH_FIELDS if name not in parsed)
+            raise AutoscalerError(f"The autoscaler's assignment lacks {missing}.") from None
         if not _NESTED.isdisjoint(map(type, told.values())):
             nested = ", ".join(name for name, value in told.items() if type(value) in _NESTED)
             raise AutoscalerError(f"The autoscaler's assignment has {nested} as no plain value.")

@@ -14,7 +14,7 @@ from functools import lru_cache
 from urllib.parse import unquote
 
 from ..errors import BadRequest, ForbiddenOrigin, ProxyKeyMissing, UnknownHost
-from ..http1.fields import Fields, field_value, values_of
+from ..http1.fields import Fields, field_value, has_any, values_of
 from ..http1.forwarding import ERROR_HEADER, LOCAL_HEADER, REQUEST_ID_HEADER, TRANSLATED_HEADER
 from ..http1.heads import RequestHead, host_of, request_hosts
 from ..http1.malformed import MessageError
@@ -31,6 +31,9 @@ _TOKENS = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z, \t-]*")
 # As --cors-origin takes it.
 _ORIGIN = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,30}://[A-Za-z0-9._:\[\]-]{1,300}")
 _PREFLIGHT_SECONDS = "600"
+# What browsers say of a page that asks, and nobody else does.
+_OF_PAGES = frozenset({"origin", "sec-fetch-mode"})
+_FETCH_METADATA = frozenset({"sec-fetch-site", "sec-purpose"})
 
 
 class Access:
@@ -59,6 +62,8 @@ class Access:
         An answer that a browser shows as a page gets no origin by it: under the proxy's own, a worker's page would be welcome.
         """
         own: Fields = []
+        if not has_any(asked, _OF_PAGES):
+            return own
         if "navigate" in values_of(asked, "sec-fetch-mode"):
             own.append(("Content-Security-Policy", "sandbox"))
         origins = values_of(asked, "origin")
@@ -172,6 +177,8 @@ def _bare(host: str) -> str:
 
 def _check_fetch_metadata(head: RequestHead) -> None:
     """Whether a request without an origin comes from a page of another site, by what the browser says of it."""
+    if not has_any(head.fields, _FETCH_METADATA):
+        return
     sites = [value.lower() for value in values_of(head.fields, "sec-fetch-site")] or ["none"]
     # What a page has the browser fetch in advance (speculation rules) is none of its requests, and says "none".
     in_advance = "prefetch" in field_value(head.fields, "sec-purpose").lower()

@@ -58,7 +58,7 @@ def _pass_on(came: WorkerAnswer, request: WorkerRequest, writer: AnswerWriter, r
     is_error = answer.status_code >= 400
     first = next(pieces, b"") if is_error or answer.raw.arrived() else b""
     says_nothing = is_error and writer.method != "HEAD" and not first
-    if first and may_be_bare(answer.status_code, answer.fields, request.path):
+    if first and is_error and may_be_bare(answer.status_code, answer.fields, request.path):
         first = _gathered(first, pieces, LONGEST_BARE)
         with contextlib.suppress(AnswerBroken):
             says_nothing = is_bare(_text(answer.uncoded([first])), request.path)

@@ -34,11 +34,12 @@ def read_client_body(
     """
     if framing == NO_BODY:
         return b""
-    expectations = [item.lower() for item in list_items(head.fields, "expect")]
-    if any(item != "100-continue" for item in expectations):
-        raise BadRequest(f"The expectation {', '.join(expectations)!r} can't be met.", status=417)
-    if expectations and head.minor >= 1 and not reader.buffered:
-        send_continue()
+    if asked := list_items(head.fields, "expect"):
+        expectations = [item.lower() for item in asked]
+        if set(expectations) != {"100-continue"}:
+            raise BadRequest(f"The expectation {', '.join(expectations)!r} can't be met.", status=417)
+        if head.minor >= 1 and not reader.buffered:
+            send_continue()
     reader.limit(settings.body_timeout)
     try:
         if framing.kind == "chunked":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 
 from ..record import Record
 from .histogram import Histogram
@@ -14,7 +15,7 @@ SLOTS = 60
 
 
 class Slot:
-    """What ended within one step of time. ``at`` is its beginning, in seconds since 1970."""
+    """The exchanges that ended within one step of time. ``at`` is its beginning, in seconds since 1970."""
 
     __slots__ = ("at", "failures", "first_byte", "generating", "requests", "tokens_out")
 
@@ -27,6 +28,16 @@ class Slot:
         self.generating = 0.0
         """The seconds in which those tokens came, summed over exchanges."""
 
+    def add(self, batch: Sequence[Record]) -> None:
+        """These ended here."""
+        self.requests += len(batch)
+        self.failures += sum([record.is_failure for record in batch])
+        self.first_byte.observe_all([record.first_byte for record in batch if record.first_byte is not None and record.worker])
+        for record in batch:
+            if record.tokens_out:
+                self.tokens_out += record.tokens_out
+                self.generating += record.generating
+
 
 class Series:
     """The slots in which anything ended, the oldest first."""
@@ -34,20 +45,16 @@ class Series:
     def __init__(self) -> None:
         self._slots: deque[Slot] = deque(maxlen=SLOTS)
 
-    def add(self, record: Record, ended_at: float, failed: bool) -> None:
-        """An exchange has ended. ``ended_at`` is the time of day."""
+    def add(self, batch: Sequence[Record]) -> None:
+        """These exchanges have ended, in this order."""
         # A clock that was set back adds to the newest.
-        if not self._slots or ended_at >= self._slots[-1].at + SLOT_SECONDS:
-            self._slots.append(Slot(int(ended_at // SLOT_SECONDS) * SLOT_SECONDS))
-        slot = self._slots[-1]
-        slot.requests += 1
-        if failed:
-            slot.failures += 1
-        if record.first_byte is not None and record.worker is not None:
-            slot.first_byte.observe(record.first_byte)
-        if record.tokens_out:
-            slot.tokens_out += record.tokens_out
-            slot.generating += record.generating
+        if self._slots and batch[-1].ended_at < self._slots[-1].at + SLOT_SECONDS:
+            self._slots[-1].add(batch)
+            return
+        for record in batch:
+            if not self._slots or record.ended_at >= self._slots[-1].at + SLOT_SECONDS:
+                self._slots.append(Slot(int(record.ended_at // SLOT_SECONDS) * SLOT_SECONDS))
+            self._slots[-1].add([record])
 
     def since(self, now: float) -> list[Slot]:
         """The slots of the last 15 minutes, the oldest first; those in which nothing ended are left out."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from ..record import Record
 from .histogram import Histogram
 
@@ -27,6 +29,13 @@ class WorkerTally:
         self.tokens_out = 0
         self.last_seen = 0.0
 
+    def add(self, batch: Sequence[Record]) -> None:
+        """These exchanges ended with it."""
+        self.requests += len(batch)
+        self.errors += sum([record.is_failure for record in batch])
+        self.tokens_out += sum([record.tokens_out or 0 for record in batch])
+        self.first_byte.observe_all([record.first_byte for record in batch if record.first_byte is not None])
+
 
 class WorkerTallies:
     """The workers met last."""
@@ -41,20 +50,20 @@ class WorkerTallies:
         """The one met last comes last."""
         return sorted(self._known.values(), key=lambda tally: tally.last_seen)
 
-    def add(self, record: Record, ended_at: float, failed: bool) -> None:
-        """An exchange has ended. ``ended_at`` is the time of day."""
-        for retry in record.retries:
-            self._met(retry.worker, ended_at).failed_tries += 1
-        if record.worker is None:
-            return
-        tally = self._met(record.worker, ended_at)
-        tally.requests += 1
-        if failed:
-            tally.errors += 1
-        if record.tokens_out:
-            tally.tokens_out += record.tokens_out
-        if record.first_byte is not None:
-            tally.first_byte.observe(record.first_byte)
+    def add(self, batch: Sequence[Record]) -> None:
+        """These exchanges have ended, in this order."""
+        by_worker: dict[str, list[Record]] = {}
+        for record in batch:
+            for retry in record.retries:
+                self._met(retry.worker, record.ended_at).failed_tries += 1
+            if record.worker is None:
+                continue
+            if record.worker in by_worker:
+                by_worker[record.worker].append(record)
+            else:
+                by_worker[record.worker] = [record]
+        for worker, records in by_worker.items():
+            self._met(worker, records[-1].ended_at).add(records)
 
     def _met(self, address: str, at: float) -> WorkerTally:
         tally = self._known.get(address)
@@ -90,7 +99,7 @@ class ErrorTallies:
         """The one met last comes last."""
         return list(self._known.values())
 
-    def add(self, record: Record, ended_at: float) -> None:
+    def add(self, record: Record) -> None:
         """An exchange has ended with an error that its client was told."""
         assert record.problem is not None
         code, message, hint = record.problem
@@ -101,4 +110,4 @@ class ErrorTallies:
         self._known[key] = tally
         tally.count += 1
         tally.message, tally.hint = message, hint
-        tally.last_at, tally.last_number = ended_at, record.number
+        tally.last_at, tally.last_number = record.ended_at, record.number

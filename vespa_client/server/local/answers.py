@@ -42,7 +42,8 @@ class LocalAnswers:
         Raises :class:`UpgradeRefused` for a WebSocket's handshake, on which clients such as Codex fall back to HTTP, and
         :class:`RouteNotServed`.
         """
-        if "websocket" in (item.lower() for item in list_items(head.fields, "upgrade")):
+        upgrades = list_items(head.fields, "upgrade")
+        if upgrades and "websocket" in [item.lower() for item in upgrades]:
             raise UpgradeRefused(
                 "This proxy speaks HTTP, and no WebSockets.",
                 hint='Have the client stream over HTTP: "stream": true on the same route.',
