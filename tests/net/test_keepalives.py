@@ -195,6 +195,26 @@ def test_a_worker_that_goes_while_the_request_is_on_its_way_is_noticed_too(
 
 
 @on_linux
+def test_a_worker_that_goes_before_it_has_all_of_a_request_has_it_sent_to_another(
+    start_proxy: StartProxy, worker: RawWorker, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection_module, "GONE_AFTER", 1.0)
+    body = b'"' + b"x" * (8 << 20) + b'"'
+    with connect(start_proxy(timeout=1000, idle_timeout=1000).url) as client:
+        asked = threading.Thread(target=client.send, args=(post(body),))
+        asked.start()
+        peer = worker.accept()
+        peer.head()
+        swallow(peer._socket)
+        other, message = worker.request()
+        assert message.body.endswith(b'x"}')
+        other.send(answer(b"served"))
+        asked.join(LONG)
+        assert client.message().body == b"served"
+    assert len(sandbox.autoscaler.routes) == 2
+
+
+@on_linux
 def test_a_worker_that_thinks_or_does_not_read_is_waited_for(
     start_proxy: StartProxy, worker: RawWorker, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -49,7 +49,7 @@ class TimedSocket:
                 self._write_limit = -1.0
 
     def limit_writes(self, seconds: float) -> None:
-        """From now on :meth:`sendall` raises TimeoutError when nothing is taken for so long."""
+        """From now on :meth:`send` and :meth:`sendall` raise TimeoutError when nothing is taken for so long."""
         if seconds != self._write_limit:
             self._write_limit = seconds
             self._limit(socket.SO_SNDTIMEO, seconds)
@@ -67,6 +67,13 @@ class TimedSocket:
         """As :meth:`recv`, into the buffer, as much as it can hold. Returns how many bytes have come; 0 at the end."""
         try:
             return self.sock.recv_into(buffer)
+        except (BlockingIOError, TimeoutError) as problem:
+            raise _named(problem) from None
+
+    def send(self, data: memoryview) -> int:
+        """Send some of it; waits only while nothing is taken. Returns how many bytes have gone. Raises OSError."""
+        try:
+            return self.sock.send(data[:_SLICE])
         except (BlockingIOError, TimeoutError) as problem:
             raise _named(problem) from None
 

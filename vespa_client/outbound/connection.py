@@ -6,6 +6,8 @@ are urllib3's; the request comes through requests as the headers argument.
 
 from __future__ import annotations
 
+import errno
+import os
 import socket
 import ssl
 import time
@@ -122,7 +124,7 @@ class Connection(HTTPConnection):
                 for piece in pieces:
                     if len(piece) > _SMALL_BODY:
                         self._socket.sendall(waiting)
-                        self._socket.sendall(piece)
+                        self._send_large(piece)
                         waiting = b""
                     else:
                         waiting += piece
@@ -132,6 +134,24 @@ class Connection(HTTPConnection):
             self._send_problem = problem
         else:
             self._sent = True
+
+    def _send_large(self, data: bytes | bytearray) -> None:
+        """Send it, and see meanwhile that the far side is there: of one that has gone, the system says so in a quarter of an
+        hour, and keepalives ask only where all that was sent has arrived."""
+        left, patience = memoryview(data), self.call.limits.idle
+        while left:
+            step = min(patience, GONE_AFTER)
+            self._socket.limit_writes(step)
+            try:
+                left = left[self._socket.send(left) :]
+                patience = self.call.limits.idle
+            except TimeoutError:
+                patience -= step
+                if seconds_unheard(self._system_socket) >= GONE_AFTER:
+                    raise OSError(errno.ETIMEDOUT, os.strerror(errno.ETIMEDOUT)) from None
+                if patience <= 0:
+                    raise
+        self._socket.limit_writes(self.call.limits.idle)
 
     def _head_and_pieces(self, headers: HeadersOfCall) -> tuple[bytes, Sequence[bytes | bytearray]]:
         request = headers.request
