@@ -17,9 +17,10 @@ from vespa_client.net import keepalives
 from vespa_client.net.keepalives import keep_alive
 from vespa_client.outbound import connection as connection_module
 from vespa_client.sandbox import Sandbox
+from vespa_client.server import hangup as hangup_module
 
 from ..support.faults import swallow
-from ..support.raw_worker import RawWorker, answer, connect, only_worker, post
+from ..support.raw_worker import RawWorker, answer, chunk, connect, only_worker, post
 from ..support.waiting import LONG, wait_until
 
 worker = only_worker
@@ -103,6 +104,8 @@ def test_where_there_is_no_option_or_none_is_taken_a_connection_is_made_all_the_
 
 # On the proxy's own connections
 
+EVENTS = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+
 
 def timers(near: int | None = None, far: int | None = None) -> set[str]:
     """The kind of timer of each established connection of these ports: 02 is a keepalive's (proc(5), /proc/net/tcp)."""
@@ -171,6 +174,25 @@ def test_a_client_that_has_gone_without_a_word_has_its_worker_hung_up_on(proxy: 
         client.send(post())
         peer, _ = worker.request()
         swallow(client._socket)
+        peer.wait_gone()
+
+
+@on_linux
+def test_a_client_that_has_gone_in_mid_stream_has_its_worker_hung_up_on(
+    start_proxy: StartProxy, worker: RawWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keepalives don't ask while something is unacknowledged, and the system's own patience is a quarter of an hour."""
+    monkeypatch.setattr(hangup_module, "GONE_AFTER", 0.5)
+    monkeypatch.setattr(hangup_module, "_ROUND_SECONDS", 0.1)
+    with connect(start_proxy(timeout=1000, idle_timeout=1000).url) as client:
+        client.send(post())
+        peer, _ = worker.request()
+        peer.send(
+            b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n" + chunk(b"data: 1\n\n")
+        )
+        client.until(b"data: 1\n\n")
+        swallow(client._socket)
+        peer.send(chunk(b"data: 2\n\n"))
         peer.wait_gone()
 
 

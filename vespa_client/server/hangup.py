@@ -12,16 +12,19 @@ from urllib3.util.wait import wait_for_read
 
 from ..journal.log import log
 from ..net.forks import close_in_children
+from ..net.keepalives import GONE_AFTER
 from ..net.lifeline import TICK, Lifeline
 from ..net.pollers import make_poller
 from ..net.presence import has_closed, is_reset
-from ..net.tcp import peer_has_ended
+from ..net.tcp import peer_has_ended, seconds_unheard
 
 __all__ = ["HangupWatcher", "Watch"]
 
 # A client that has closed its sending half is asked this often whether it still reads, and its system, where that is ours,
 # is asked too: soon at first, since many close right behind that.
 _PROBE_SECONDS = 5.0
+# How often it is looked at whether clients' systems still say that they take what is sent to them.
+_ROUND_SECONDS = 15.0
 
 
 class HangupWatcher:
@@ -31,6 +34,9 @@ class HangupWatcher:
     its system answers a probe, or the answer's own bytes, with a reset. Where there is no sign, the answer goes on. On some
     systems a socket can be heard only by being readable, which it is too when the peer has sent the next request already; a
     peek tells the two apart and takes nothing from the request's thread.
+
+    A client whose machine or network has gone leaves nothing to hear. Keepalives tell of it where nothing is on its way; where
+    an answer is, its system's silence does, within a minute or so.
     """
 
     def __init__(self) -> None:
@@ -44,6 +50,7 @@ class HangupWatcher:
         self._parked: set[Watch] = set()
         self._thread = threading.Thread(target=self._run, name="vespa-hangup", daemon=True)
         self._ending = False
+        self._next_round = 0.0
 
     def start(self) -> None:
         """Begin to listen."""
@@ -96,8 +103,9 @@ class HangupWatcher:
 
     def _run(self) -> None:
         while not self._ending:
-            ready = self._poller.wait(TICK if self._parked else None)
+            ready = self._poller.wait(TICK if self._parked else _ROUND_SECONDS)
             with self._lock:
+                self._go_round()
                 if self._woken.fileno() in ready and not self._ending:
                     self._woken.recv(1024)
                 for watch in {*filter(None, map(self._watches.get, ready)), *self._parked}:
@@ -107,6 +115,13 @@ class HangupWatcher:
                         log.exception("A client can't be watched; please report this.")
                         self._poller.close(watch.number)
                         self._parked.discard(watch)
+
+    def _go_round(self) -> None:
+        now = time.monotonic()
+        if now >= self._next_round:
+            self._next_round = now + _ROUND_SECONDS
+            for watch in self._watches.values():
+                watch.look_for_silence()
 
     def _look(self, watch: Watch) -> None:
         """Look at a socket from which something was heard."""
@@ -164,6 +179,11 @@ class Watch:
             ended = reset = True
         if reset or (ended and not self._is_there()):
             lifeline.cut()
+
+    def look_for_silence(self) -> None:
+        """Cut the lifeline if the client's system has long said nothing of what was sent to it."""
+        if self.lifeline is not None and seconds_unheard(self.socket) >= GONE_AFTER:
+            self.lifeline.cut()
 
     def _is_there(self) -> bool:
         """Whether a client that has closed its sending half may still read. What a probe brings is seen at the next look."""
