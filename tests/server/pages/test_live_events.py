@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import pytest
 import requests
 
 from vespa_client import VastClient
 from vespa_client.sandbox import Sandbox
+from vespa_client.server.pages import events as events_module
 from vespa_client.server.pages.events import MOST_FOLLOWERS
 
 from ...support.raw_worker import RawWorker, answer, asked, connect, get, only_worker, post
@@ -159,3 +161,33 @@ def test_the_sums_follow_what_has_ended(proxy: VastClient, worker: RawWorker) ->
     assert set(overview) == {"now", "proxy", "totals", "series", "workers", "errors"}
     assert (first["totals"]["requests"], overview["totals"]["requests"]) == (0, 1)
     assert overview["workers"][0]["address"] == worker.address
+
+
+def test_in_a_crowd_the_newest_and_what_failed_are_told_and_the_sums_have_all(
+    start_proxy: StartProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events_module, "_STEP", 2.0)
+    proxy = start_proxy(pass_route=())
+    with events(proxy) as stream:
+        next(stream)
+        with requests.Session() as session:
+            for number in range(1, 41):
+                path, status = ("/v1/realtime", 501) if number in (5, 6) else ("/v1/models", 200)
+                assert session.get(f"{proxy.url}{path}", timeout=LONG).status_code == status
+        seen = until(stream, "overview", lambda seen: seen["totals"]["requests"] == 40)
+    told = [data["number"] for name, data in seen if name == "finished"]
+    assert {5, 6, 40} <= set(told)
+    assert len(told) < 30
+
+
+def test_what_goes_on_is_told_though_it_began_in_a_crowd(
+    proxy: VastClient, worker: RawWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events_module, "_MOST_A_STEP", 0)
+    with events(proxy) as stream, connect(proxy.url) as client:
+        next(stream)
+        peer = asked(client, worker)
+        assert until(stream, "begun")[-1][1]["number"] == 1
+        with peer:
+            peer.send(answer())
+        assert until(stream, "finished")[-1][1]["number"] == 1

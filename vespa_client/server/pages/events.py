@@ -1,7 +1,8 @@
 """``/_vespa/events``: the status as it happens, as server-sent events (HTML Standard, "Server-sent events").
 
 First a ``snapshot``, which is the whole status; then small changes. Each reader is served by its own connection's thread, which
-looks ten times a second at what has changed: the threads of requests leave a note and go on.
+looks ten times a second at what has changed: the threads of requests leave a note and go on. To tell of an exchange takes a
+fifth of what a request does, so that in a crowd not each is told of; the sums have all of them.
 """
 
 from __future__ import annotations
@@ -28,6 +29,8 @@ MOST_FOLLOWERS = 32
 """How many may read the events at a time: each is a thread."""
 
 _STEP = 0.1
+# Of those that failed, and of the others that a reader hasn't been told of.
+_MOST_A_STEP = 10
 _PROGRESS_SECONDS = 1.0
 _OVERVIEW_SECONDS = 2.0
 _HEARTBEAT_SECONDS = 15.0
@@ -83,7 +86,7 @@ class Follower:
         while not changes.overflowed and not self._is_stopping():
             lifeline.wait(_STEP)
             now = time.monotonic()
-            events = [self._changed(Exchange.of(record)) for record in changes.take()]
+            events = [self._changed(Exchange.of(record)) for record in self._chosen(changes.take())]
             view = self._endpoint()
             if view != endpoint:
                 endpoint = view
@@ -101,6 +104,16 @@ class Follower:
                 spoken = now
                 writer.write(b"".join(events))
 
+    def _chosen(self, changed: list[Record]) -> list[Record]:
+        """Those of the exchanges that the reader is told of: the ones it knows, and the newest failures and others."""
+        if len(changed) <= _MOST_A_STEP:
+            return changed
+        self._sums_are_old = True
+        known = [record for record in changed if record.number in self._known]
+        others = [record for record in changed if record.number not in self._known]
+        failed = [record for record in others if record.is_done and record.is_failure]
+        return [*known, *failed[-_MOST_A_STEP:], *[other for other in others if other not in failed][-_MOST_A_STEP:]]
+
     def _changed(self, exchange: Exchange) -> bytes:
         if exchange.phase == "done":
             self._known.discard(exchange.number)
@@ -112,13 +125,16 @@ class Follower:
         return self._event("begun", exchange)
 
     def _progress(self) -> list[bytes]:
-        """How far the answers are that are being passed on."""
+        """How far the answers are that are being passed on; before that, what goes on and had no place in a crowd."""
+        running = self._totals.running()
+        missed = [record for record in running if record.number not in self._known and record.total >= _PROGRESS_SECONDS]
+        events = [self._changed(Exchange.of(record)) for record in missed]
         streaming = [
             {"number": record.number, "bytes_out": record.answer_bytes, "events": record.events}
-            for record in self._totals.running()
-            if record.now[0] == "streaming"
+            for record in running
+            if record.now[0] == "streaming" and record.number in self._known
         ]
-        return [self._event("progress", streaming)] if streaming else []
+        return [*events, self._event("progress", streaming)] if streaming else events
 
     def _event(self, name: str, seen: Any) -> bytes:
         self._number += 1
