@@ -3,7 +3,7 @@
 Open :mod:`.transport` first: one request to one host. Below it, in the order of a call: :mod:`.call` (what is asked, and for
 how long), :mod:`.pool` and :mod:`.idle` (which connection), :mod:`.connection` (how it is made, written and read),
 :mod:`.answer` and :mod:`.pacing` (what comes back), :mod:`.failures` (how far it had come). Beside them: :mod:`.proxies`,
-:mod:`.trust` and its :mod:`.private_files`.
+:mod:`.trust` and its :mod:`.private_files`; :mod:`.session`, for a library that wants one of requests.
 
 The only folder that imports requests and urllib3's pools. Others use ``Transport``, ``OutboundRequest``, ``TimeLimits``,
 ``Answer`` and the failures.
@@ -14,6 +14,7 @@ from __future__ import annotations
 __all__ = ["HOOKS"]
 
 HOOKS = """
+    requests.Session.send
     requests.adapters.HTTPAdapter.init_poolmanager
     requests.adapters.HTTPAdapter.proxy_manager_for
     requests.adapters.HTTPAdapter.proxy_headers
