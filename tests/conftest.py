@@ -20,7 +20,7 @@ def own_home(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathF
     """No file and no variable of the person who runs the tests takes part in them."""
     home = tmp_path_factory.mktemp("home")
     for name in list(os.environ):
-        if name.upper().endswith("_PROXY") or name.startswith(("VAST_", "VESPA_", "XDG_", "OPENAI_", "ANTHROPIC_")):
+        if name.upper().endswith("_PROXY") or name.startswith(("VAST_", "VESPA_", "XDG_", "OPENAI_", "ANTHROPIC_", "OTEL_")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("USERPROFILE", str(home))

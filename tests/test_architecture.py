@@ -29,10 +29,11 @@ MAY_IMPORT = {
     "__init__": "async_client client server account journal errors version",
     "async_client": "client server net settings journal",
     "client": "assembly server net settings journal",
-    "assembly": "server routing account outbound net settings journal errors",
+    "assembly": "server routing account tracing outbound net settings journal errors",
     "server": "routing outbound dialects payload net settings http1 journal errors version",
     "routing": "account outbound payload net settings http1 journal errors",
     "account": "outbound net settings journal errors",
+    "tracing": "outbound settings journal version",
     "outbound": "net settings http1 journal errors",
     "dialects": "errors",
     "payload": "http1 errors",
@@ -48,6 +49,8 @@ SANDBOX_USERS = {"assembly"}
 
 RUN_TIME_PACKAGES = {"requests", "urllib3"}
 TYPE_CHECKING_PACKAGES = {"typing_extensions"}
+# The packages of setup.cfg's extras for users, and the modules that are loaded only where they are wanted.
+OF_EXTRAS = {"opentelemetry": {"tracing.export", "tracing.spans"}}
 # The first ones without a published hole (setup.cfg names the holes).
 SAFE_SINCE = {"requests": (2, 33, 0), "urllib3": (2, 8, 0)}
 
@@ -209,6 +212,7 @@ def test_only_the_dependencies_that_were_allowed_are_imported() -> None:
     for one in IMPORTS:
         package = one.module.split(".")[0]
         allowed = RUN_TIME_PACKAGES | (TYPE_CHECKING_PACKAGES if one.for_types else set())
+        allowed |= {extra for extra, modules in OF_EXTRAS.items() if short(one.by) in modules}
         if one.module not in SOURCES and package not in sys.stdlib_module_names and package not in allowed:
             wrong.append(str(one))
     assert not wrong
@@ -226,7 +230,8 @@ def test_no_dependency_may_be_older_than_its_last_known_hole() -> None:
 
 
 def test_at_run_time_nothing_is_loaded_but_what_the_dependencies_load_themselves() -> None:
-    ours = loaded_by([name for name in SOURCES if not name.endswith("__main__")])
+    of_extras = set().union(*OF_EXTRAS.values())
+    ours = loaded_by([name for name in SOURCES if not name.endswith("__main__") and short(name) not in of_extras])
     assert ROOT.name in ours
     assert ours - loaded_by(["requests", "urllib3.connection"]) - {ROOT.name} <= sys.stdlib_module_names
 

@@ -26,6 +26,7 @@ from .routing.warmup import Warmup
 from .routing.workers import Workers
 from .server.proxy_server import ProxyServer
 from .settings.table import NO_PROXY_KEY, Settings, replaced
+from .tracing.switch import trace_exchanges
 
 __all__ = ["Assembled", "assemble", "settings_in_use"]
 
@@ -69,6 +70,7 @@ def assemble(settings: Settings, resources: contextlib.ExitStack, totals: Totals
     fleet = Fleet(settings, console, transport, clean=redaction.clean)
     endpoint = ServedEndpoint(autoscaler, workers, fleet, settings)
     server = ProxyServer(settings, endpoint, proxy_key, totals)
+    resources.callback(trace_exchanges(totals, settings.endpoint, server.port))
     warmup = Warmup(autoscaler, trust, expects_tls=settings.autoscaler.startswith("https:"))
     resources.callback(warmup.close)
     return Assembled(server, warmup, proxy_key, settings.endpoint)

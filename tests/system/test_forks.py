@@ -10,6 +10,7 @@ from importlib.util import find_spec
 
 import pytest
 
+from tests.support.collector import Collector
 from tests.support.programs import environment
 from tests.support.waiting import LONG
 
@@ -228,6 +229,41 @@ sandbox.stop()
 said(sums=sums, answered=answered, cut=cut)
 """)
     assert found == {"sums": [3, 7], "answered": "HTTP/1.1 200 OK", "cut": 0}
+
+
+@forks
+def test_a_child_has_no_part_in_its_parent_s_traces(monkeypatch: pytest.MonkeyPatch) -> None:
+    with Collector() as collector:
+        monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url)
+        monkeypatch.setenv("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "1")
+        found = run("""
+import contextlib, stat
+port = int(os.environ["OTEL_EXPORTER_OTLP_ENDPOINT"].rpartition(":")[2])
+def is_to_collector(number):
+    with contextlib.suppress(OSError):
+        if stat.S_ISSOCK(os.fstat(number).st_mode):
+            with socket.socket(fileno=os.dup(number)) as copy:
+                return copy.family == socket.AF_INET and copy.getpeername()[1] == port
+    return False
+def connected():
+    return sum(map(is_to_collector, range(3, 200)))
+rest(ask(Connection="close"))
+while not connected():
+    time.sleep(0.005)
+read, written = os.pipe()
+def look():
+    os.write(written, f"{threading.active_count()} {connected()}".encode())
+    live_on()
+child = fork(look)
+threads, connections = os.read(read, 99).decode().split()
+rest(ask(Connection="close"))
+client.stop()
+sandbox.stop()
+os.close(until)
+said(threads=threads, connections=connections, left=threading.active_count(), child=os.waitpid(child, 0)[1])
+""")
+    assert found == {"threads": "1", "connections": "0", "left": 1, "child": 0}
+    assert len(collector.roots) == 2
 
 
 class TestRealThreads:

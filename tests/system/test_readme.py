@@ -35,6 +35,7 @@ from vespa_client.sandbox import Sandbox
 from vespa_client.sandbox.model import Model
 from vespa_client.server.pages.status import Status
 from vespa_client.settings.table import settings_table
+from vespa_client.tracing.conventions import OPERATIONS
 
 from ..support import javascript
 from ..support.programs import signals_as_usual
@@ -176,7 +177,7 @@ def test_flags_in_the_text_are_flags_of_the_command() -> None:
 
 def test_names_in_the_text_are_names_of_the_package() -> None:
     known = {*settings_table(), *dir(vespa_client), *(kind.code for kind in _subclasses(VespaError)), "vespa_client"}
-    known |= {*of_status(Status), *PHASES, *RETRY_KINDS, "request_id"}
+    known |= {*of_status(Status), *PHASES, *RETRY_KINDS, *OPERATIONS, "request_id"}
     named = re.findall(r"`([a-z]+(?:_[a-z]+)+)(?==\S+`|`)", TEXT)
     assert named
     assert set(named) <= known
@@ -195,6 +196,13 @@ def of_status(kind: type) -> set[str]:
 def test_each_field_of_the_status_is_told_of() -> None:
     told = set(re.findall(r"`([a-z_0-9]+)`", TEXT))
     assert of_status(Status) <= told
+
+
+def test_each_attribute_of_a_span_is_told_of() -> None:
+    source = (ROOT / "vespa_client/tracing/conventions.py").read_text(encoding="utf-8")
+    attributes = set(re.findall(r'"((?:gen_ai|server|http|url|error|vespa)\.[a-z_.]+)":', source))
+    assert attributes
+    assert attributes <= set(re.findall(r"`([a-z_.]+)`", TEXT))
 
 
 def test_links_within_the_repository_lead_somewhere() -> None:

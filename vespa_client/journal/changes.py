@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Generic, Protocol, TypeVar
 
-__all__ = ["Changes", "Readers"]
+__all__ = ["Changes", "Reader", "Readers"]
 
 # More than any reader that still reads leaves between two looks.
 _MOST = 20_000
@@ -16,6 +16,14 @@ class _Numbered(Protocol):
 
 
 _Exchange = TypeVar("_Exchange", bound=_Numbered)
+_Noted = TypeVar("_Noted", bound=_Numbered, contravariant=True)
+
+
+class Reader(Protocol[_Noted]):
+    """Whoever wants to know."""
+
+    def note(self, exchange: _Noted, /) -> None:
+        """It has begun, changed or ended. Called by its own thread, which waits for it, and raises nothing."""
 
 
 class Changes(Generic[_Exchange]):
@@ -47,16 +55,14 @@ class Readers(Generic[_Exchange]):
 
     def __init__(self) -> None:
         self._lock = threading.Lock()  # guards that one thread changes the next
-        self.all: tuple[Changes[_Exchange], ...] = ()
+        self.all: tuple[Reader[_Exchange], ...] = ()
 
-    def add(self) -> Changes[_Exchange]:
+    def add(self, reader: Reader[_Exchange]) -> None:
         """A further one."""
-        changes: Changes[_Exchange] = Changes()
         with self._lock:
-            self.all = (*self.all, changes)
-        return changes
+            self.all = (*self.all, reader)
 
-    def remove(self, changes: Changes[_Exchange]) -> None:
+    def remove(self, reader: Reader[_Exchange]) -> None:
         """It reads no more."""
         with self._lock:
-            self.all = tuple(other for other in self.all if other is not changes)
+            self.all = tuple(other for other in self.all if other is not reader)

@@ -63,8 +63,8 @@ class Record:
     # Most requests never come to most of these: as the class's own they cost nothing.
     is_page = False
     """Whether it is a visit to one of the proxy's own pages, and no exchange."""
-    trace_id = ""
-    """That of the client's ``traceparent``, as 32 hexadecimal digits."""
+    traceparent = ""
+    """Where the client says that its request belongs (W3C Trace Context, 3.2); empty where it says nothing that is valid."""
     model = ""
     request_bytes = 0
     routes = 0
@@ -122,6 +122,11 @@ class Record:
     def name(self) -> str:
         """How log lines refer to this request."""
         return f"#{self.number}"
+
+    @property
+    def trace_id(self) -> str:
+        """That of the client's ``traceparent``, as 32 hexadecimal digits; empty where there is none."""
+        return self.traceparent[3:35]
 
     @property
     def route(self) -> str:

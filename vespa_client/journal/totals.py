@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from http import HTTPStatus
 
-from .changes import Changes, Readers
+from .changes import Changes, Reader, Readers
 from .log import log
 from .record import Record
 from .sums.histogram import EVENT_BOUNDS, Histogram
@@ -174,16 +174,22 @@ class Totals:
     @contextlib.contextmanager
     def following(self) -> Iterator[Changes[Record]]:
         """As long as the block runs, the exchanges that change are noted there."""
-        changes = self._readers.add()
+        changes: Changes[Record] = Changes()
+        forget = self.watch(changes)
         try:
             yield changes
         finally:
-            self._readers.remove(changes)
+            forget()
+
+    def watch(self, reader: Reader[Record]) -> Callable[[], None]:
+        """Have ``reader`` told of each change as it comes, by the exchange's own thread. Returns what ends that."""
+        self._readers.add(reader)
+        return lambda: self._readers.remove(reader)
 
     @property
     def followers(self) -> int:
-        """How many follow the changes."""
-        return len(self._readers.all)
+        """How many are :meth:`following`."""
+        return sum(isinstance(reader, Changes) for reader in self._readers.all)
 
 
 def _labels_of(record: Record) -> RequestLabels:

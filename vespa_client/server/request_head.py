@@ -12,13 +12,15 @@ from ..payload.cost import read_cost
 from ..payload.upload import MAX_UPLOAD, takes_upload, upload_too_large
 from ..settings.table import Settings
 
-__all__ = ["METHODS", "OWN_PAGES", "check_head", "is_own_page", "too_large", "trace_id"]
+__all__ = ["METHODS", "OWN_PAGES", "check_head", "is_own_page", "too_large", "traceparent"]
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 OWN_PAGES = "/_vespa/"
 """Paths below this one are the proxy's own; every other one belongs to the backend."""
 
-_TRACEPARENT = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}(?:-.*)?")
+_IDS_AND_FLAGS = r"(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
+# A version to come may have more behind the flags; ff is none.
+_TRACEPARENT = re.compile(rf"00-{_IDS_AND_FLAGS}|(?!00|ff)[0-9a-f]{{2}}-{_IDS_AND_FLAGS}(?:-.*)?")
 
 
 def check_head(head: RequestHead, framing: Framing, settings: Settings) -> str:
@@ -44,11 +46,10 @@ def is_own_page(path: str) -> bool:
     return f"{path}/".startswith(OWN_PAGES)
 
 
-def trace_id(fields: Fields) -> str:
-    """The trace that the client says its request is part of, 32 hexadecimal digits (W3C Trace Context, 3.2); else empty."""
+def traceparent(fields: Fields) -> str:
+    """The trace and the span that the client says its request is part of (W3C Trace Context, 3.2); empty if it's not valid."""
     told = field_value(fields, "traceparent")
-    match = _TRACEPARENT.fullmatch(told) if told else None
-    return match[1] if match and match[1].strip("0") else ""
+    return told if told and _TRACEPARENT.fullmatch(told) else ""
 
 
 def too_large(max_body: int) -> BodyTooLarge:
