@@ -21,7 +21,7 @@ from vespa_client.sandbox import Sandbox
 from vespa_client.server.pages.exposition import OPEN_METRICS, PROMETHEUS_TEXT, counter, exposed, info, wants_open
 
 from ...support.prometheus import Prometheus, needs_prometheus
-from ...support.raw_worker import RawWorker, answer, asked, connect, get, only_worker, post
+from ...support.raw_worker import RawWorker, answer, asked, chunk, connect, get, only_worker, post
 from ...support.waiting import LONG, wait_until
 
 StartProxy = Callable[..., VastClient]
@@ -85,9 +85,21 @@ def test_requests_are_counted_by_what_they_were(proxy: VastClient) -> None:
     assert count(route="other", status="400", outcome="refused") == 1
     assert count() == 4
     assert value(proxy, "vespa_client_request_duration_seconds", "_count") == 4
-    assert value(proxy, "vespa_client_between_events_seconds", "_count") > 0
     assert value(proxy, "vespa_client_tokens", "_total", direction="out") > 0
     assert value(proxy, "vespa_client_sent_bytes", "_total") > value(proxy, "vespa_client_received_bytes", "_total") > 0
+
+
+def test_the_time_between_two_events_is_counted(proxy: VastClient, worker: RawWorker) -> None:
+    with connect(proxy.url) as client:
+        client.send(post())
+        peer, _ = worker.request()
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n")
+        for event in (b"data: 1\n\n", b"data: 2\n\n", b"data: [DONE]\n\n"):
+            peer.send(chunk(event))
+            client.until(event)
+        peer.send(chunk(b""))
+        client.until(b"0\r\n\r\n")
+    wait_until(lambda: value(proxy, "vespa_client_between_events_seconds", "_count") == 2)
 
 
 def test_requests_in_progress_are_counted_by_what_they_wait_for(proxy: VastClient, worker: RawWorker) -> None:
