@@ -35,6 +35,7 @@ class Pool(urllib3.HTTPConnectionPool):
         assert isinstance(call, Call)
         scheme = _scheme_of(headers.request.url)
         connection = self._idle_connection(call) or self._connected(scheme, call)
+        call.on_phase("first_byte")
         try:
             if self.proxy is not None and scheme == "http":
                 headers.update(self.proxy_headers)
@@ -46,9 +47,7 @@ class Pool(urllib3.HTTPConnectionPool):
 
     def _connected(self, scheme: str, call: Call) -> Connection:
         call.on_phase("connecting")
-        connection = self._new_connection(scheme, call)
-        call.on_phase("first_byte")
-        return connection
+        return self._new_connection(scheme, call)
 
     def open_one(self, url: str, call: Call) -> None:
         """Have a connection ready for the next request to ``url``. Raises :class:`TransportError`."""

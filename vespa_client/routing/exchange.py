@@ -108,7 +108,6 @@ class Exchange:
 
     def _try_it(self, assignment: Assignment) -> Answer | TransportError:
         log.debug("%s sent to %s", self._record.name, assignment.url)
-        self._record.enter("first_byte")
         try:
             return self._workers.send(self._request, assignment, self._lifeline, self._record.enter)
         except TransportError as problem:
