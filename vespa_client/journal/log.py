@@ -7,9 +7,9 @@ import sys
 import time
 
 from .printable import printable
-from .streams import has_room
+from .streams import has_room, is_on_disk
 
-__all__ = ["LogLines", "LogWriter", "PrintableLog", "log", "tell_of_exchange"]
+__all__ = ["LogLines", "LogWriter", "PrintableLog", "log"]
 
 
 class PrintableLog(logging.Filter):
@@ -57,12 +57,13 @@ class LogWriter(logging.Handler):
     def __init__(self) -> None:
         super().__init__()
         self._stream = sys.stderr
+        self._never_waits = is_on_disk(self._stream)
         self._lost = 0
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write the record's line, if it can be written."""
         try:
-            if has_room(self._stream):
+            if self._never_waits or has_room(self._stream):
                 lost = f"({self._lost} lines are missing here: they could not be written.)\n" if self._lost else ""
                 self._stream.write(f"{lost}{self.format(record)}\n")
                 self._stream.flush()
@@ -77,11 +78,3 @@ log = logging.getLogger("vespa_client")
 # Without a handler, Python prints warnings of a library to the program's standard error.
 log.addHandler(logging.NullHandler())
 log.addFilter(PrintableLog())
-
-
-def tell_of_exchange(level: int, text: str, exchange: object) -> None:
-    """A line about an exchange, which goes with it as the log record's ``exchange``. The caller has seen that it is wanted.
-
-    Without :meth:`logging.Logger.log`'s search of the stack for who called, which takes a tenth of what a line costs.
-    """
-    log.handle(log.makeRecord(log.name, level, __file__, 0, text, (), None, extra={"exchange": exchange}))

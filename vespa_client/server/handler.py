@@ -17,7 +17,7 @@ from ..http1.framing import NO_BODY, Framing, keeps_alive, request_framing
 from ..http1.heads import RequestHead, parse_request_head
 from ..http1.malformed import MessageError, RequestMalformed
 from ..journal.hints import Hints
-from ..journal.log import log, tell_of_exchange
+from ..journal.log import log
 from ..journal.record import Record
 from ..journal.totals import Totals
 from ..net.keepalives import keep_alive
@@ -228,7 +228,7 @@ class ProxyHandler(BaseHTTPRequestHandler):
         elif record.problem is None:
             level = logging.DEBUG
         if log.isEnabledFor(level):
-            tell_of_exchange(level, record.line(), record)
+            log.log(level, record.line(), extra={"exchange": record})
         self._service.hints.after(record)
 
     def _refuse(self, malformed: MessageError, beginning: bytes) -> None:
