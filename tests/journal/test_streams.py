@@ -18,7 +18,7 @@ def test_a_file_always_takes_what_is_written(tmp_path: Path) -> None:
 
 def test_a_pipe_takes_what_it_has_room_for() -> None:
     reading, writing = os.pipe()
-    with open(writing, "w") as pipe, open(reading, "rb"):
+    with os.fdopen(writing, "w") as pipe, os.fdopen(reading, "rb"):
         assert not is_on_disk(pipe)
         assert has_room(pipe)
         os.set_blocking(writing, False)
