@@ -286,6 +286,18 @@ with vespa_client.VastClient(sandbox=True, port=0) as client:
         client.stop()
         assert any("GET /v1/models -> 200" in message for message in caplog.messages)
 
+    def test_its_log_warns_of_what_failed(
+        self, start_proxy: StartProxy, sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.INFO, "vespa_client")
+        client = start_proxy()
+        sandbox.worker.answer_with(500, b"wrong")
+        requests.post(f"{client.url}/v1/x", json={}, timeout=LONG)
+        requests.post(f"{client.url}/v1/x", data="no json", timeout=LONG)
+        client.stop()
+        levels = [record.levelname for record in caplog.records if " -> " in record.getMessage()]
+        assert levels == ["WARNING", "INFO"]
+
     @pytest.mark.parametrize("busy", [False, True])
     def test_a_program_that_forgets_to_stop_it_still_ends(self, busy: bool) -> None:
         source = f"""
