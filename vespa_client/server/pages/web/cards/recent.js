@@ -104,7 +104,7 @@ function makeDetail(exchange) {
 }
 
 /** `200`, `503 refused`, `200 broken`: the status, and how it ended where that isn't well. */
-function ended(exchange) {
+export function ended(exchange) {
   const word = exchange.outcome === "whole" ? "" : exchange.outcome;
   return [exchange.status, word].filter(Boolean).join(" ") || "–";
 }
@@ -114,7 +114,7 @@ function retriedMark(exchange) {
   return tries ? [" ", make("span", { class: "retried", title: "Workers that failed before" }, `↻${tries}`)] : [];
 }
 
-function tone(exchange) {
+export function tone(exchange) {
   if (exchange.failed) return "bad";
   if (exchange.status >= 400 || ["refused", "left", "cancelled"].includes(exchange.outcome)) return "warn";
   return null;
