@@ -364,10 +364,10 @@ class TestWhatIsSeen:
         assert "stopped" in client._repr_html_()
         with client:
             answers(client)
-            wait_until(lambda: "1 requests" in client._repr_html_())
+            wait_until(lambda: "1 request " in client._repr_html_())
             card = client._repr_html_()
             assert client.url in card and sandbox.endpoints[0].name in card
-            assert "ready" in card and "1 requests" in card
+            assert "ready" in card and "1 request " in card
             assert sandbox.account_key not in card
         assert "stopped" in client._repr_html_()
 
@@ -375,7 +375,7 @@ class TestWhatIsSeen:
         sandbox.autoscaler.cold(status="<b>2 loading</b>")
         asking = threading.Thread(target=answers, args=[proxy])
         asking.start()
-        wait_until(lambda: "1 wait for a worker" in proxy._repr_html_())
+        wait_until(lambda: "1 request waits for a worker" in proxy._repr_html_())
         assert "&lt;b&gt;2 loading&lt;/b&gt;" in proxy._repr_html_()
         sandbox.autoscaler.warm()
         asking.join(LONG)
