@@ -133,7 +133,11 @@ class TestTheList:
         serve(proxy, worker, post(b"{}", "/v1/y"), answer(ODD.encode()))
         page.wait_for("#captured tr", "#2")
         show(page, 2)
-        turn_to(page, "request")
+        heights = set()
+        for tab in ("answer", "pieces", "timings", "request"):
+            turn_to(page, tab)
+            heights.add(page.value("document.getElementById('kept').offsetHeight"))
+        assert len(heights) == 1
         serve(proxy, worker, post(b"{}", "/v1/z"), answer(b"{}"))
         page.wait_for("#captured tr", "#3")
         assert sum(shift[0] for shift in page.shifts()) < 0.01, page.shifts()
@@ -150,7 +154,9 @@ class TestAnExchange:
                 # Two that come together, of which one is in parts.
                 peer.send(event("llo") + chunk(b"data: x"))
                 client.until(b"data: x")
-                peer.send(chunk(b"y\n\n"))
+                peer.send(chunk(b"y"))
+                client.until(b"y")
+                peer.send(chunk(b"\n\n"))
                 end(peer)
             client.message()
         show(page, 1)
