@@ -98,6 +98,10 @@ class TestTheLoad:
             assert "Waiting for a worker" in page.value("document.title")
             before = page.value("document.querySelector('#progress .fill').getBoundingClientRect().width")
             wait_until(lambda: page.value("document.querySelector('#progress .fill').getBoundingClientRect().width") > before)
+            # Its words are those of now, and not of when it began to wait.
+            sandbox.autoscaler.cold(None, "0 of 2 workers ready: 2 loading")
+            page.wait_for("#now-more", "The autoscaler says: 0 of 2 workers ready: 2 loading")
+            page.wait_for("#progress .said", "2 loading")
             sandbox.autoscaler.warm()
             peer, _ = worker.request()
             with peer:

@@ -163,6 +163,7 @@ class TestLiveLine:
         line = self.line(self.waiting(50), 120)
         assert line == "| 50 requests wait for a worker, the first for 12.0 s · 0 ready, 2 loading, 1 stopped"
         assert self.line(self.waiting(50), 80) == "| 50 wait for a worker, 12.0 s · 0 ready, 2 loading, 1 stopped"
+        assert self.line(self.waiting(50), 60) == "| 50 wait, 12.0 s · 0 ready, 2 loading, 1 stopped"
 
     @pytest.mark.parametrize(
         ("phase", "said"),

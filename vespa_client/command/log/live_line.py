@@ -132,7 +132,9 @@ def _ways(phase: _Phase, there: list[tuple[Record, float]], running: int, now: f
     cause = printable(_cause(phase.name, [record for record, _ in there]))
     rest = running - len(there)
     others = f"{rest} more in progress" if rest else ""
-    ways = [(long, cause, others), (short, cause, others), (short, cause)]
+    # The autoscaler's words are of workers already.
+    shortest = short.replace(" for a worker", "", 1)
+    ways = [(long, cause, others), (short, cause, others), (short, cause), (shortest, cause)]
     return [" · ".join(filter(None, way)) for way in ways]
 
 

@@ -2,7 +2,7 @@
 import { byId, keyed, make, setAttribute, setText } from "../base/dom.js";
 import { count, duration, rate, timeOfDay } from "../base/format.js";
 import { detailOf } from "./detail.js";
-import { breakdown, makeBar, paint } from "../base/phases.js";
+import { breakdown, isOfWorker, makeBar, paint } from "../base/phases.js";
 
 const OUTCOMES = [
   ["", "Every outcome", () => true],
@@ -88,7 +88,7 @@ function makeRow(exchange) {
     cell("c-outcome", make("span", { class: "outcome", title: exchange.in_words }, ended(exchange)), ...retriedMark(exchange)),
     cell("c-bar", bar),
     cell("c-total right num", duration(exchange.seconds)),
-    cell("c-first right num", exchange.worker ? duration(exchange.time_to_first_byte) : "–"),
+    cell("c-first right num", isOfWorker(exchange) ? duration(exchange.time_to_first_byte) : "–"),
     cell("c-rate right num", rate(exchange.tokens_per_second)),
     cell("c-worker", exchange.worker ?? "–"),
   );
