@@ -329,6 +329,9 @@ class TestItsManners:
         stream = EVENT_STREAM + event("Hello " * 40) + chunk(b"data: [DONE]\n\n") + chunk(b"")
         serve(proxy, worker, post(ODD.encode(), f"/v1/{'long/' * 40}?a=b"), stream)
         show(page, 1)
+        tops = page.value("[...document.querySelectorAll('#captured td')].map((cell) => cell.offsetTop)")
+        # In two lines where there is no room for columns: what it is, then when and how much.
+        assert [top > tops[0] + 12 for top in tops] == [width == 360 and index in (1, 4, 5, 6) for index in range(7)]
         for tab in ("request", "answer", "pieces", "timings"):
             turn_to(page, tab)
             assert page.value("document.documentElement.scrollWidth") <= width
