@@ -286,6 +286,18 @@ with vespa_client.VastClient(sandbox=True, port=0) as client:
         client.stop()
         assert any("GET /v1/models -> 200" in message for message in caplog.messages)
 
+    def test_its_log_warns_of_what_failed(
+        self, start_proxy: StartProxy, sandbox: Sandbox, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        caplog.set_level(logging.INFO, "vespa_client")
+        client = start_proxy()
+        sandbox.worker.answer_with(500, b"wrong")
+        requests.post(f"{client.url}/v1/x", json={}, timeout=LONG)
+        requests.post(f"{client.url}/v1/x", data="no json", timeout=LONG)
+        client.stop()
+        levels = [record.levelname for record in caplog.records if " -> " in record.getMessage()]
+        assert levels == ["WARNING", "INFO"]
+
     @pytest.mark.parametrize("busy", [False, True])
     def test_a_program_that_forgets_to_stop_it_still_ends(self, busy: bool) -> None:
         source = f"""
@@ -352,10 +364,10 @@ class TestWhatIsSeen:
         assert "stopped" in client._repr_html_()
         with client:
             answers(client)
-            wait_until(lambda: "1 requests" in client._repr_html_())
+            wait_until(lambda: "1 request " in client._repr_html_())
             card = client._repr_html_()
             assert client.url in card and sandbox.endpoints[0].name in card
-            assert "ready" in card and "1 requests" in card
+            assert "ready" in card and "1 request " in card
             assert sandbox.account_key not in card
         assert "stopped" in client._repr_html_()
 
@@ -363,7 +375,7 @@ class TestWhatIsSeen:
         sandbox.autoscaler.cold(status="<b>2 loading</b>")
         asking = threading.Thread(target=answers, args=[proxy])
         asking.start()
-        wait_until(lambda: "1 wait for a worker" in proxy._repr_html_())
+        wait_until(lambda: "1 request waits for a worker" in proxy._repr_html_())
         assert "&lt;b&gt;2 loading&lt;/b&gt;" in proxy._repr_html_()
         sandbox.autoscaler.warm()
         asking.join(LONG)

@@ -123,6 +123,16 @@ class Browser:
         found = {metric["name"]: int(metric["value"]) for metric in metrics}
         return found["Nodes"], found["JSHeapUsedSize"]
 
+    def click(self, selector: str) -> None:
+        """Click with the mouse on the first element that it selects, which is scrolled to where it can be seen."""
+        self.run("document.querySelector(args[0]).scrollIntoView({ block: 'nearest' })", selector)
+        self._driver.find_element("css selector", selector).click()
+
+    def save_downloads(self, directory: Path) -> None:
+        """Have what pages let a person save go there, without asking."""
+        behaviour = {"behavior": "allow", "downloadPath": str(directory)}
+        self._driver.execute_cdp_cmd("Browser.setDownloadBehavior", behaviour)
+
     def press(self, *keys: str) -> None:
         """Press these keys, one after the other, wherever the focus is."""
         ActionChains(self._driver).send_keys(*keys).perform()

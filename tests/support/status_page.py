@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
+
+import pytest
 
 from vespa_client import VastClient
 
 from .browser import Browser
 from .waiting import wait_until
 
-__all__ = ["StatusPage"]
+__all__ = ["StatusPage", "browser", "chromium"]
 
 # What is seen, as it is read.
 _ROWS = """
@@ -26,6 +30,30 @@ new PerformanceObserver((list) => {
   }
 }).observe({ type: "layout-shift", buffered: true });
 """
+
+
+# Rules that axe-core calls best practice are kept to as well.
+_AXE = """
+const { violations } = await axe.run(document, { resultTypes: ["violations"] });
+return violations.map((found) => [found.id, found.nodes.map((node) => node.html)]);
+"""
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    """One browser for a module's tests."""
+    started = Browser(tmp_path_factory.mktemp("chromium"))
+    yield started
+    started.quit()
+
+
+@pytest.fixture
+def browser(chromium: Browser, proxy: VastClient) -> Iterator[Browser]:
+    """That browser, whose page ends before the proxy does."""
+    chromium.emulate(1280, "light")
+    chromium.console()
+    yield chromium
+    chromium.leave()
 
 
 class StatusPage:
@@ -74,6 +102,13 @@ class StatusPage:
         field.dispatchEvent(new Event("input", { bubbles: true }));
         """
         self.browser.run(source, selector, text)
+
+    def violations(self, node_modules: Path) -> list[Any]:
+        """What axe-core has against the page as it is now: each rule, and the elements that break it."""
+        axe = (node_modules / "node_modules" / "axe-core" / "axe.min.js").read_text("utf-8")
+        self.browser.run(axe + "; window.axe = axe")
+        found: list[Any] = self.browser.run(_AXE)
+        return found
 
     def shifts(self) -> list[Any]:
         """What has moved since it was opened, without having been touched: how far, and which elements."""

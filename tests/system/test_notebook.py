@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import tempfile
 from collections.abc import Callable
+from html import unescape
 from pathlib import Path
+from typing import Any
 
 import nbformat
 import pytest
@@ -18,6 +21,7 @@ from vespa_client.sandbox import Sandbox
 
 from ..support.programs import environment
 
+Outputs = Callable[..., list[list[dict[str, Any]]]]
 Run = Callable[..., list[str]]
 
 IMPORTS = """
@@ -43,14 +47,40 @@ async with AsyncOpenAI(base_url=f"{client.url}/v1", api_key="not-used") as opena
     answer = await openai.chat.completions.create(model="sandbox", messages=messages)
 print(answer.choices[0].message.content)
 """
+# In each state, by a stand-in that the cells can reach.
+CARDS = """
+from vespa_client.sandbox import Sandbox
+import requests, time
+sandbox = Sandbox(token_delay=0.0)
+sandbox.start()
+where = {"console_url": sandbox.console_url, "autoscaler_url": sandbox.autoscaler_url, "port": 0}
+name = sandbox.endpoints[0].name
+client = VastClient(name, account_key=sandbox.account_key, **where)
+refused = VastClient(name, api_key="a-wrong-key-0123456789", **where)
+
+def ask(client):
+    return requests.post(client.url + "/v1/completions", json={"prompt": "Hi"}).status_code
+
+def wait_until(is_so):
+    deadline = time.monotonic() + 30
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+"""
+WAITING = """
+sandbox.autoscaler.cold(status="0 ready, 2 loading")
+asking = threading.Thread(target=ask, args=[client])
+asking.start()
+wait_until(lambda: client.status().waiting.count)
+"""
 LEFT = """
 print([thread.name for thread in threading.enumerate() if thread.name.startswith("vespa")])
 """
 
 
 @pytest.fixture
-def run(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs cells behind the imports, one after the other, and returns what each printed."""
+def outputs(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Outputs:
+    """Runs cells behind the imports, one after the other, and returns the outputs of each, as notebooks keep them."""
     # The account is the environment's, as a person would have it who shows their notebook to others.
     known = {"VAST_ENDPOINT": sandbox.endpoints[0].name, "VAST_ACCOUNT_KEY": sandbox.account_key}
     urls = {"CONSOLE_URL": sandbox.console_url, "AUTOSCALER_URL": sandbox.autoscaler_url}
@@ -59,7 +89,7 @@ def run(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ru
     for name, value in environment(**known, **urls, **quiet).items():
         monkeypatch.setenv(name, value)
 
-    def run(*cells: str) -> list[str]:
+    def run(*cells: str) -> list[list[dict[str, Any]]]:
         book = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in (IMPORTS, *cells)])
         with tempfile.TemporaryDirectory() as channels:
             config = Config()
@@ -69,9 +99,15 @@ def run(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ru
             settings = {"config": config, "resources": {"metadata": {"path": str(tmp_path)}}}
             # The synchronous call would leave an event loop behind.
             asyncio.run(NotebookClient(book, timeout=60, kernel_name="python3", **settings).async_execute())
-        return ["".join(output.get("text", "") for output in cell.outputs) for cell in book.cells[1:]]
+        return [cell.outputs for cell in book.cells[1:]]
 
     return run
+
+
+@pytest.fixture
+def run(outputs: Outputs) -> Run:
+    """The same; returns what each cell printed."""
+    return lambda *cells: ["".join(output.get("text", "") for output in shown) for shown in outputs(*cells)]
 
 
 def test_the_client_in_cells(run: Run, tmp_path: Path) -> None:
@@ -128,3 +164,36 @@ def test_an_error_says_what_to_do_where_the_cell_shows_it(run: Run) -> None:
     with pytest.raises(CellExecutionError, match="Endpoint 'no-such' not found") as caught:
         run("VastClient('no-such', **where).start()")
     assert "EndpointNotFound" in str(caught.value)
+
+
+def test_a_client_shows_itself_as_a_card_that_is_right_when_it_is_shown(outputs: Outputs) -> None:
+    shown = outputs(
+        CARDS,
+        "client",
+        "client.start()",
+        "ask(client)\nwait_until(lambda: client.status().totals.requests == 1)\nclient",
+        WAITING,
+        "client",
+        "sandbox.autoscaler.warm()\nasking.join()\nclient.stop()\nclient",
+        "refused.start()\nask(refused)\nrefused",
+        "url = client.url if client.is_running else refused.url\nprint(url, sandbox.account_key, sandbox.endpoints[0].api_key)",
+        "refused.stop()\nsandbox.stop()",
+        LEFT,
+    )
+    cards = [output["data"]["text/html"] for cell in shown for output in cell if "text/html" in output.get("data", {})]
+    *printed, left = ["".join(output.get("text", "") for output in cell) for cell in shown]
+    texts = [unescape(re.sub(r"<[^>]+>", " ", card)) for card in cards]
+    stopped, idle, served, waiting, stopped_again, refused = [re.sub(r"\s+", " ", text).strip() for text in texts]
+    assert stopped == stopped_again == "Vespa Client ● stopped sandbox-llm start() starts it"
+    assert re.fullmatch(r"Vespa Client ● ready http://127\.0\.0\.1:\d+ → sandbox-llm.* 0 requests · 0 failed · .*", idle)
+    assert re.search(r" ready .* 1 request · 0 failed · 0 in progress · \d+ tokens out$", served)
+    assert (
+        " waiting " in waiting
+        and "1 request waits for a worker: 0 ready, 2 loading · 1 request · 0 failed · 1 in progress" in waiting
+    )
+    assert " in trouble " in refused and "the key is refused: " in refused
+    url, account_key, endpoint_key = "".join(printed).split()
+    assert f'href="{url}/_vespa/"' in cards[-1]
+    for secret in (account_key, endpoint_key, "a-wrong-key"):
+        assert secret not in "".join(cards)
+    assert left == "[]\n"

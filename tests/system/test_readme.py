@@ -33,6 +33,7 @@ from vespa_client.errors import VespaError
 from vespa_client.journal.record import PHASES, RETRY_KINDS
 from vespa_client.sandbox import Sandbox
 from vespa_client.sandbox.model import Model
+from vespa_client.server.capture.summary import Summary
 from vespa_client.server.pages.status import Status
 from vespa_client.settings.table import settings_table
 from vespa_client.tracing.conventions import OPERATIONS
@@ -177,7 +178,7 @@ def test_flags_in_the_text_are_flags_of_the_command() -> None:
 
 def test_names_in_the_text_are_names_of_the_package() -> None:
     known = {*settings_table(), *dir(vespa_client), *(kind.code for kind in _subclasses(VespaError)), "vespa_client"}
-    known |= {*of_status(Status), *PHASES, *RETRY_KINDS, *OPERATIONS, "request_id"}
+    known |= {*of_status(Status), *of_status(Summary), *PHASES, *RETRY_KINDS, *OPERATIONS, "request_id"}
     named = re.findall(r"`([a-z]+(?:_[a-z]+)+)(?==\S+`|`)", TEXT)
     assert named
     assert set(named) <= known
@@ -195,7 +196,7 @@ def of_status(kind: type) -> set[str]:
 
 def test_each_field_of_the_status_is_told_of() -> None:
     told = set(re.findall(r"`([a-z_0-9]+)`", TEXT))
-    assert of_status(Status) <= told
+    assert of_status(Status) | of_status(Summary) <= told
 
 
 def test_each_attribute_of_a_span_is_told_of() -> None:

@@ -149,7 +149,7 @@ def _announce(client: VastClient, settings: Settings) -> None:
     if client.proxy_key and not settings.proxy_key:
         say(f"  Other machines can ask: clients need this key: {client.proxy_key}\n")
     if settings.capture:
-        say(f"  Capturing: the last {settings.capture} exchanges, with their bodies: {client.url}/_vespa/captured\n")
+        say(f"  Capturing the last {settings.capture} exchanges: {client.url}/_vespa/#capture\n")
     key = "the proxy key" if client.proxy_key else "not-used"
     say(f'  OpenAI(base_url="{client.url}/v1", api_key="{key}")\n')
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 
 from .log import log
@@ -27,4 +28,5 @@ class Hints:
         with self._lock:
             is_new, self._shown = hint != self._shown, hint
         if is_new and hint:
-            log.info("%s HINT: %s", record.name, hint)
+            # As loud as the line that it follows.
+            log.log(logging.WARNING if record.is_failure else logging.INFO, "%s HINT: %s", record.name, hint)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from ..errors import AnswerTimeout, VespaError, WorkerAnswerBroken, WorkerError, WorkerFailed
@@ -40,7 +41,8 @@ def none_reached(failures: Sequence[str], last: TransportError, status: int) -> 
     if isinstance(last, CertificateRefused):
         hint = "If your company inspects TLS, give its root with --ca-file PATH. Nothing is sent to a worker unverified."
     tries = "1 try" if len(failures) == 1 else f"{len(failures)} tries"
-    message = f"No worker could be reached in {tries}. " + "; ".join(failures) + "."
+    each = [failure if times == 1 else f"{failure} ({times} times)" for failure, times in Counter(failures).items()]
+    message = f"No worker could be reached in {tries}. " + "; ".join(each) + "."
     return WorkerError(message, hint=hint, status=status, retried=len(failures) > 1)
 
 

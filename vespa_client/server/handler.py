@@ -222,7 +222,7 @@ class ProxyHandler(BaseHTTPRequestHandler):
 
     def _tell(self, record: Record) -> None:
         """The exchange is over. A visit to a page of ours is none, and is told only where it failed."""
-        level = logging.INFO
+        level = logging.WARNING if record.is_failure else logging.INFO
         if not record.is_page:
             self._service.totals.finish(record)
         elif record.problem is None:

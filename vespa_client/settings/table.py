@@ -263,7 +263,7 @@ class Settings:
     # Each takes up to 2 MiB.
     capture: int = _setting(
         0,
-        "keep the last N requests and answers with their bodies, to 1 MiB each, in memory alone, for /_vespa/captured",
+        "keep the last N requests and answers with their bodies, to 1 MiB each, in memory alone, for /_vespa/",
         to.count,
         metavar="N",
         group="Log",

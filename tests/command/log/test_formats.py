@@ -67,10 +67,28 @@ def test_json_is_one_object_a_line_with_all_that_is_known(account: Sandbox) -> N
 
 
 def test_quiet_shows_warnings_and_errors_alone(account: Sandbox) -> None:
-    with serving(account, "--quiet") as it:
-        assert ask(it.listening()).status_code == 200
+    with serving(account, "--quiet") as it, requests.Session() as session:
+        url = it.listening()
+        assert ask(url, session).status_code == 200
+        session.post(f"{url}/v1/x", data="no json", timeout=LONG)
+        account.worker.answer_with(500, b"wrong")
+        assert ask(url, session).status_code == 500
         err = ended(it)
-    assert " -> 200" not in err
+    [line] = re.findall(r".*#[0-9]+ .*", err)
+    assert re.match(r"\d\d:\d\d:\d\d WARNING #3 POST /v1/completions -> 500, ", line)
+
+
+def test_quiet_json_has_what_failed_with_its_hint(account: Sandbox) -> None:
+    with serving(account, "--quiet", "--log-format", "json", "--wait", "0") as it, requests.Session() as session:
+        url = it.listening()
+        assert ask(url, session).status_code == 200
+        account.autoscaler.cold()
+        assert ask(url, session).status_code == 503
+        lines = [json.loads(line) for line in ended(it).splitlines() if line.startswith("{")]
+    failed, hint = lines
+    assert (failed["level"], failed["exchange"]["number"], failed["exchange"]["status"]) == ("warning", 2, 503)
+    assert (hint["level"], hint["request_id"]) == ("warning", failed["request_id"])
+    assert hint["message"].startswith("#2 HINT: ")
 
 
 def test_a_log_file_has_all_lines_and_may_be_moved_away(account: Sandbox, tmp_path: Path) -> None:
@@ -101,9 +119,11 @@ class Heard(logging.Handler):
     def __init__(self) -> None:
         super().__init__()
         self.lines: list[str] = []
+        self.levels: list[int] = []
 
     def emit(self, record: logging.LogRecord) -> None:
         self.lines.append(record.getMessage())
+        self.levels.append(record.levelno)
 
 
 @pytest.fixture
@@ -122,7 +142,8 @@ def crowd() -> Iterator[tuple[Crowd, Heard]]:
 def line_at(second: float, status: int = 200) -> None:
     exchange = Record(1, "GET", "/")
     exchange.status = status
-    made = log.makeRecord(log.name, logging.INFO, "", 0, "a request", (), None, extra={"exchange": exchange})
+    level = logging.WARNING if exchange.is_failure else logging.INFO
+    made = log.makeRecord(log.name, level, "", 0, "a request", (), None, extra={"exchange": exchange})
     made.created = second
     log.handle(made)
 
@@ -138,6 +159,16 @@ def test_a_crowd_is_summed_up_once_a_minute(crowd: tuple[Crowd, Heard]) -> None:
     assert sums[1] == "30000 requests in 60 s: 29700 200 whole, 300 500 whole (--debug shows each)"
     filtering.close(1130)
     assert heard.lines[-1].startswith("5000 requests in 10 s: ")
+
+
+def test_a_crowd_s_sum_is_as_loud_as_the_loudest_line_that_it_stands_for(crowd: tuple[Crowd, Heard]) -> None:
+    filtering, heard = crowd
+    for status in (200, 500, 200):
+        for number in range(300):
+            line_at(1000, status if number == 299 else 200)
+        filtering.close(1001)
+    sums = [level for line, level in zip(heard.lines, heard.levels, strict=True) if line != "a request"]
+    assert sums == [logging.INFO, logging.WARNING, logging.INFO]
 
 
 def test_when_the_crowd_has_gone_each_has_its_line_again(crowd: tuple[Crowd, Heard]) -> None:

@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 import requests
 
-from vespa_client.command.log.live_line import waiting_line
+from vespa_client.command.log.live_line import live_line
 from vespa_client.command.log.request_line import bytes_shown, request_line, seconds_shown, shortened
 from vespa_client.command.log.terminal import Terminal
 from vespa_client.journal.record import Problem, Record
-from vespa_client.sandbox import Sandbox
+from vespa_client.sandbox import Request, Sandbox
 
 from ...support.command_line import command
 from ...support.programs import ROOT
@@ -76,6 +76,31 @@ class TestRequestLine:
         assert "\n" not in line and "wait 12.3 s" in line
         assert len(line) <= max(columns, 60)
 
+    def test_what_took_no_time_goes_first(self) -> None:
+        slow = record()
+        slow.seconds.update(first_byte=0.002, routing=0.031, connecting=0.0)
+        slow.take_tokens(11, 60, "usage")
+        assert plain(request_line(slow, terminal(80))).endswith(" 200  wait 12.3 s · stream 3.2 s · 60 tok 19/s")
+        # What is too long by a little loses the least.
+        slow.take_tokens(11, 14200, "usage")
+        assert plain(request_line(slow, terminal(80))).endswith(" 200  wait 12.3 s · stream 3.2 s · 14200 tok")
+
+    def test_a_refusal_says_what_its_time_went_to(self) -> None:
+        refused = record(outcome="refused", status=502, tokens_out=None, answer_bytes=0)
+        refused.seconds.update(waiting=0.0, routing=0.0, connecting=0.0, first_byte=5.0, streaming=0.0)
+        assert " 502  first byte 5.0 s · 203.0.113.7:41234" in plain(request_line(refused, terminal(100)))
+        refused.seconds.update(first_byte=0.0)
+        assert " 502  16.0 s · 203.0.113.7:41234" in plain(request_line(refused, terminal(100)))
+
+    def test_what_is_long_is_broken_between_words(self) -> None:
+        said = "The worker 127.0.0.1:37171 was lost inside its answer: its answer broke off inside the chunked body."
+        _, *lines = plain(request_line(record(outcome="broken", detail=said), terminal(80))).split("\n")
+        assert [len(line) <= 80 for line in lines] == [True, True] and all(line.startswith("       ") for line in lines)
+        assert " ".join(line.strip() for line in lines) == f"broke off: {said}"
+        # A pipe's reader breaks lines itself.
+        piped = plain(request_line(record(outcome="broken", detail=said), terminal(80, tty=False)))
+        assert piped.endswith(f"\n       broke off: {said}")
+
     def test_lines_are_aligned(self) -> None:
         shown = terminal(80)
         lines = [request_line(record(number=number, path=path), shown) for number, path in ((1, "/"), (99999, "/a" * 50))]
@@ -116,7 +141,7 @@ class TestRequestLine:
         assert shortened("/short", 20, terminal()) == "/short"
 
 
-class TestWaitingLine:
+class TestLiveLine:
     def waiting(self, count: int, said: str = "0 ready, 2 loading, 1 stopped") -> list[Record]:
         records = [Record(number, "POST", "/v1/chat/completions") for number in range(1, count + 1)]
         for one in records:
@@ -125,7 +150,7 @@ class TestWaitingLine:
         return records
 
     def line(self, records: list[Record], columns: int, **how: str) -> str:
-        return waiting_line(records, records[0].now[1] + 12, "|", terminal(columns, **how))
+        return live_line(records, records[0].now[1] + 12, "|", terminal(columns, **how))
 
     def test_one_request(self) -> None:
         line = self.line(self.waiting(1), 120)
@@ -137,6 +162,36 @@ class TestWaitingLine:
     def test_many_are_one_line(self) -> None:
         line = self.line(self.waiting(50), 120)
         assert line == "| 50 requests wait for a worker, the first for 12.0 s · 0 ready, 2 loading, 1 stopped"
+        assert self.line(self.waiting(50), 80) == "| 50 wait for a worker, 12.0 s · 0 ready, 2 loading, 1 stopped"
+        assert self.line(self.waiting(50), 60) == "| 50 wait, 12.0 s · 0 ready, 2 loading, 1 stopped"
+
+    @pytest.mark.parametrize(
+        ("phase", "said"),
+        [
+            ("reading", "is still being sent, 12.0 s"),
+            ("routing", "waits for the autoscaler, 12.0 s"),
+            ("retrying", "waits for its next try, 12.0 s · 203.0.113.9:1: connection refused"),
+            ("connecting", "waits for a connection, 12.0 s · 203.0.113.7:41234"),
+            ("first_byte", "waits for the first byte, 12.0 s · 203.0.113.7:41234"),
+            ("streaming", "is being answered, 12.0 s · 150 events, 5.7 KB"),
+        ],
+    )
+    def test_each_phase_that_takes_long_has_its_words(self, phase: str, said: str) -> None:
+        one = record()
+        one.seconds.update(dict.fromkeys(one.seconds, 0.0))
+        one.retry("203.0.113.9:1", "unreachable", "connection refused")
+        one.now = (phase, one.started)
+        assert self.line([one], 120) == f"| #7 POST /v1/chat/completions {said}"
+        assert live_line([one], one.started + 0.5, "|", terminal(120)) == ""
+
+    def test_what_people_wait_for_most_has_it_and_the_others_are_counted(self) -> None:
+        streaming, waiting = record(), self.waiting(1)
+        streaming.now = ("streaming", waiting[0].now[1])
+        assert self.line([*waiting, streaming, streaming], 120).endswith("2 loading, 1 stopped · 2 more in progress")
+        assert self.line([*waiting, streaming], 80).endswith("2 loading, 1 stopped")
+        assert self.line([streaming, streaming], 120).startswith(
+            "| 2 requests are being answered, the first for 15.2 s · 300 events"
+        )
 
     @pytest.mark.parametrize("columns", [40, 80])
     def test_it_is_narrower_than_the_terminal(self, columns: int) -> None:
@@ -203,7 +258,7 @@ class TestInATerminal:
         answered(cold, threads)
         seen = screen.wait_for(lambda seen: " 200 " in seen)
         line = next(line for line in seen.splitlines() if " 200 " in line)
-        assert "wait " in line and "first byte " in line and len(line) <= columns
+        assert "wait " in line and "19 tok" in line and len(line) <= columns
         assert "waits for" not in seen
         assert re.search("\x1b\\[32m(\x1b\\[49m)?200", screen.screen(colours=True))
 
@@ -224,6 +279,21 @@ class TestInATerminal:
         answered(cold, threads)
         seen = screen.wait_for(lambda seen: " 200 " in seen)
         assert "waits for" not in seen
+
+    def test_a_model_that_thinks_is_told_of(self, window: OpenWindow, cold: Sandbox) -> None:
+        cold.autoscaler.warm()
+        release = threading.Event()
+
+        def think(request: Request) -> None:
+            release.wait(LONG)
+
+        cold.worker.answer_by(think)
+        screen = window(80)
+        threads = asking(url_of(screen))
+        screen.wait_for(lambda seen: "#1 POST /v1/completions waits for the first byte, 1." in seen)
+        release.set()
+        answered(cold, threads)
+        screen.wait_for(lambda seen: " 200 " in seen and "waits for" not in seen)
 
     def test_lines_come_above_the_live_one(self, window: OpenWindow, cold: Sandbox) -> None:
         screen = window(120)

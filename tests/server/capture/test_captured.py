@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ import requests
 from vespa_client import VastClient
 from vespa_client.sandbox import Sandbox
 from vespa_client.server.capture.captured import MOST_BYTES
+from vespa_client.server.capture.secrets import target_without_secrets
 
 from ...support.raw_worker import EVENT_STREAM, RawWorker, answer, asked, chunk, connect, only_worker, post
 from ...support.waiting import LONG, wait_until
@@ -73,7 +75,19 @@ def test_the_last_ones_alone_are_kept(capturing: VastClient) -> None:
         ask(capturing, {"prompt": str(number)})
     listed = get(capturing, "").json()
     assert listed["most"] == 3
-    assert [one["_exchange"]["number"] for one in listed["entries"]] == [5, 4, 3]
+    assert listed["entries"][0].keys() >= {
+        "id",
+        "method",
+        "target",
+        "started",
+        "seconds",
+        "phase",
+        "status",
+        "outcome",
+        "failed",
+    }
+    assert "prompt" not in str(listed)
+    assert [one["number"] for one in listed["entries"]] == [5, 4, 3]
     assert get(capturing, "/1").status_code == 404
 
 
@@ -107,6 +121,23 @@ def test_what_is_large_is_kept_in_part(capturing: VastClient, worker: RawWorker)
     assert (kept["response"]["bodySize"], len(kept["response"]["content"]["text"])) == (MOST_BYTES + 7, MOST_BYTES)
     assert "first" in kept["response"]["content"]["comment"] and "first" in kept["request"]["postData"]["comment"]
     assert get(capturing, "/1.curl").text.startswith("# The first ")
+    [line] = get(capturing, "").json()["entries"]
+    assert (line["request_size"], line["request_kept"]) == (len(body), MOST_BYTES)
+    assert (line["answer_size"], line["answer_kept"]) == (MOST_BYTES + 7, MOST_BYTES)
+
+
+def test_a_text_that_is_cut_inside_a_character_is_text_still(capturing: VastClient, worker: RawWorker) -> None:
+    body = json.dumps({"a": "é" * MOST_BYTES}, ensure_ascii=False).encode()
+    said = "€" * MOST_BYTES
+    with connect(capturing.url) as client:
+        with asked(client, worker, post(body)) as peer:
+            peer.send(answer(said.encode()))
+        client.message()
+    wait_until(lambda: not capturing.status().in_progress)
+    kept = entry(capturing)
+    assert body[MOST_BYTES - 1 : MOST_BYTES + 1] == "é".encode()
+    assert kept["request"]["postData"]["text"] == body[: MOST_BYTES - 1].decode()
+    assert kept["response"]["content"]["text"] == said[: MOST_BYTES // 3] and "encoding" not in kept["response"]["content"]
 
 
 def test_what_is_no_text_and_what_is_packed(capturing: VastClient, worker: RawWorker) -> None:
@@ -139,7 +170,12 @@ def test_a_bomb_is_not_unpacked(capturing: VastClient, worker: RawWorker) -> Non
 def test_no_key_is_kept(start_proxy: StartProxy, sandbox: Sandbox) -> None:
     client = start_proxy(capture=3, proxy_key="the-proxy-s-own-key")
     with_key = {"Authorization": "Bearer the-proxy-s-own-key"}
-    fields = {**with_key, "X-Goog-Api-Key": KEY, "Cookie": f"id={KEY}"}
+    from_there = {
+        "Referer": f"http://localhost/?a=b&token={KEY}",
+        "Sec-WebSocket-Protocol": f"realtime, insecure-api-key.{KEY}",
+    }
+    fields = {**with_key, **from_there, "X-Goog-Api-Key": KEY, "Cookie": f"id={KEY}"}
+    sandbox.worker.answer_with(200, b"{}", [("Set-Cookie", f"id={KEY}"), ("Content-Location", f"/x?a=b&access_token={KEY}")])
     requests.post(f"{client.url}/v1/completions?api_key={KEY}&n=1", json={"prompt": "Hi"}, headers=fields, timeout=LONG)
     wait_until(lambda: not client.status().in_progress)
     assert get(client, "").status_code == 401
@@ -148,7 +184,16 @@ def test_no_key_is_kept(start_proxy: StartProxy, sandbox: Sandbox) -> None:
         shown = get(client, page, **with_key)
         assert shown.status_code == 200
         assert not [secret for secret in secrets if secret in shown.text], page
-    assert "n=1" in get(client, "/1", **with_key).json()["request"]["url"]
+    kept = get(client, "/1", **with_key).json()
+    assert "n=1" in kept["request"]["url"]
+    assert {"name": "Referer", "value": "http://localhost/?a=b&token=MASKED"} in kept["request"]["headers"]
+    assert {"name": "Content-Location", "value": "/x?a=b&access_token=MASKED"} in kept["response"]["headers"]
+    assert "-H 'Authorization: Bearer YOUR_PROXY_KEY'" in get(client, "/1.curl", **with_key).text
+
+
+@pytest.mark.parametrize("name", ["key", "api_key", "api_%6Bey", "%74oken"])
+def test_a_parameter_that_is_a_key_is_masked_however_it_is_written(name: str) -> None:
+    assert target_without_secrets(f"/x?a=b&{name}={KEY}&n=1") == f"/x?a=b&{name}=MASKED&n=1"
 
 
 def test_no_other_page_may_read_them(capturing: VastClient) -> None:
@@ -187,23 +232,44 @@ def test_the_archive_has_what_har_demands(capturing: VastClient) -> None:
 
 
 @pytest.mark.skipif(not (shutil.which("curl") and shutil.which("sh")), reason="curl and a shell are not here")
-@pytest.mark.parametrize("body", [b'{"prompt": "It\'s \\"so\\"; $HOME `id` \xc3\xa9\\n"}', b'{"file": "\\u0000 \xef\xbf\xbf"}'])
-def test_the_curl_command_sends_it_again(capturing: VastClient, worker: RawWorker, body: bytes) -> None:
-    fields = {"X-Odd": "it's $(here)", "Content-Type": "application/json"}
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"prompt": "It\'s \\"so\\"; $HOME `id` \xc3\xa9\\n"}',
+        b'{"file": "\\u0000 \xef\xbf\xbf"}',
+        b'{"prompt": "%b"}' % (b"it's long " * 20_000),
+    ],
+)
+def test_the_curl_command_sends_it_again(capturing: VastClient, worker: RawWorker, body: bytes, tmp_path: Path) -> None:
+    fields = {"X-Odd": "it's $(here)", "X-Empty": "", "Content-Type": "application/json"}
     sent = []
     with connect(capturing.url) as client:
-        client.send(post(body, "/v1/x?a=b&c=%20", *(f"{name}: {value}" for name, value in fields.items())))
+        client.send(post(body, "/v1/./x?a=b&c=%20", *(f"{name}: {value}" for name, value in fields.items())))
         peer, request = worker.request()
         with peer:
             peer.send(answer())
         client.message()
         sent.append(request)
     wait_until(lambda: not capturing.status().in_progress)
-    command = get(capturing, "/1.curl").text
-    with subprocess.Popen(["sh", "-c", command], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as again:
+    script = tmp_path / "again.sh"
+    script.write_bytes(get(capturing, "/1.curl").content)
+    with subprocess.Popen(["sh", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as again:
         peer, request = worker.request()
         with peer:
             peer.send(answer(b"once more"))
         assert again.communicate(timeout=LONG)[0] == b"once more"
     assert request.payload == sent[0].payload == body
-    assert (request.start, request.one("x-odd")) == (sent[0].start, fields["X-Odd"])
+    assert request.start == sent[0].start
+    assert (request.one("x-odd"), request.one("x-empty")) == (fields["X-Odd"], "")
+
+
+def test_a_body_is_no_file_s_name(capturing: VastClient) -> None:
+    requests.post(f"{capturing.url}/v1/x", data="@/etc/hostname", timeout=LONG)
+    wait_until(lambda: not capturing.status().in_progress)
+    assert get(capturing, "/1.curl").text.endswith(" --data-raw @/etc/hostname\n")
+
+
+def test_head_waits_for_no_body(capturing: VastClient) -> None:
+    requests.head(f"{capturing.url}/v1/models", timeout=LONG)
+    wait_until(lambda: not capturing.status().in_progress)
+    assert get(capturing, "/1.curl").text.startswith("curl -N --head http://")

@@ -91,6 +91,9 @@ def test_nothing_comes_from_elsewhere_and_nothing_is_inline(name: str) -> None:
     assert not addresses
     if name.endswith((".html", ".svg")):
         assert not re.search(r"""\s(on[a-z]+|style)\s*=|<style|<script(?![^>]*\ssrc=)|javascript:""", text)
+    if name.endswith(".css"):
+        # Who wants no motion has none, as nobody has.
+        assert not re.search(r"animation|transition|@keyframes|\bscroll-behavior", text)
     if name.endswith(".js"):
         assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\b|new Function|srcdoc", text)
 

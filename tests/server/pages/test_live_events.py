@@ -82,6 +82,8 @@ def test_the_wait_for_a_worker_is_told_with_the_autoscaler_s_words(proxy: VastCl
             client.send(post())
             seen = next(data for name, data in stream if name in ("begun", "phase") and data["phase"] == "waiting")
             assert seen["waiting_for"]
+            sandbox.autoscaler.cold(status="2 loading")
+            until(stream, "progress", lambda steps: steps == [{"number": 1, "waiting_for": "2 loading"}])
         assert until(stream, "finished")[-1][1]["outcome"] == "left"
 
 

@@ -18,7 +18,10 @@ _EVERY = 60.0
 
 
 class Crowd(logging.Filter):
-    """A filter for the logger. Lines that end a request are held back in a crowd; all others pass."""
+    """A filter for the logger. Lines that end a request are held back in a crowd; all others pass.
+
+    A sum is as loud as the loudest line that it stands for.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -27,6 +30,7 @@ class Crowd(logging.Filter):
         self._count = 0
         self._is_crowd = False
         self._held: dict[str, int] = {}
+        self._loudest = 0
         self._since = 0.0
 
     def filter(self, record: logging.LogRecord) -> bool:
@@ -37,25 +41,26 @@ class Crowd(logging.Filter):
         with self._lock:
             self._note_second(int(record.created))
             self._count += 1
-            said = ""
+            said, level = "", self._loudest
             is_held = self._is_crowd or self._count > _CROWDED
             if self._held and (not is_held or record.created - self._since >= _EVERY):
                 said = self._sum(record.created)
             if is_held:
                 if not self._held:
-                    self._since = record.created
+                    self._since, self._loudest = record.created, 0
+                self._loudest = max(self._loudest, record.levelno)
                 outcome = f"{exchange.status or '-'} {exchange.outcome}"
                 self._held[outcome] = self._held.get(outcome, 0) + 1
         if said:
-            log.info("%s", said)
+            log.log(level, "%s", said)
         return not is_held
 
     def close(self, now: float) -> None:
         """Say what is held back still. ``now`` is the time of day."""
         with self._lock:
-            said = self._sum(now) if self._held else ""
+            said, level = self._sum(now) if self._held else "", self._loudest
         if said:
-            log.info("%s", said)
+            log.log(level, "%s", said)
 
     def _note_second(self, second: int) -> None:
         if second == self._second:

@@ -25,6 +25,8 @@ from .terminal import Terminal
 __all__ = ["logging_as_told"]
 
 _STYLES = {logging.WARNING: "yellow", logging.ERROR: "red", logging.CRITICAL: "red"}
+# As far as the time of day.
+_INDENT = 9
 # What no line of ours shows needn't be looked up for each (Python's logging HOWTO, "Optimization").
 _UNUSED = {"logThreads": False, "logProcesses": False, "logMultiprocessing": False, "logAsyncioTasks": False, "_srcfile": None}
 
@@ -125,4 +127,6 @@ class _TerminalLines(LogLines):
         exchange = getattr(record, "exchange", None)
         if isinstance(exchange, Record):
             return request_line(exchange, self._terminal)
-        return self._terminal.styled(super().format(record), _STYLES.get(record.levelno, ""))
+        line, *traceback = super().format(record).split("\n")
+        text = "\n".join([self._terminal.wrapped(line, _INDENT), *traceback])
+        return self._terminal.styled(text, _STYLES.get(record.levelno, ""))

@@ -1,26 +1,46 @@
-"""The line at the foot of a terminal while requests wait for a worker: how long, and what the autoscaler says of it."""
+"""The line at the foot of a terminal while requests are in progress: what they wait for, how long, and what is said of it."""
 
 from __future__ import annotations
 
 import contextlib
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from ...journal.printable import printable
 from ...journal.record import Record
 from ...journal.streams import has_room
 from ...journal.totals import Totals
-from .request_line import seconds_shown, shortened
+from .request_line import bytes_shown, seconds_shown, shortened
 from .terminal import Terminal
 
-__all__ = ["LiveLine", "waiting_line"]
+__all__ = ["LiveLine", "live_line"]
 
 _SPINNER, _PLAIN_SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏", "|/-\\"
 _STEP = 0.1
 _IDLE_STEP = 0.25
-# A request that has a worker after all within this time has no line of its own.
-_PATIENCE = 0.3
+
+
+class _Phase(NamedTuple):
+    """What is said of one request in that phase, and of several; and after how many seconds it is worth a line."""
+
+    name: str
+    one: str
+    several: str
+    patience: float = 1.0
+
+
+# Where several go on at once, the one that people wait for most has the line.
+_PHASES = (
+    _Phase("waiting", "waits for a worker", "wait for a worker", 0.3),
+    _Phase("retrying", "waits for its next try", "wait for their next try"),
+    _Phase("first_byte", "waits for the first byte", "wait for the first byte"),
+    _Phase("connecting", "waits for a connection", "wait for a connection"),
+    _Phase("routing", "waits for the autoscaler", "wait for the autoscaler"),
+    _Phase("streaming", "is being answered", "are being answered"),
+    _Phase("reading", "is still being sent", "are still being sent"),
+)
 
 
 class LiveLine:
@@ -56,24 +76,22 @@ class LiveLine:
             yield
 
     def _run(self) -> None:
-        step = _IDLE_STEP
-        while not self._ending.wait(step):
-            now = time.monotonic()
-            waiting = [one for one in self._totals.running() if one.now[0] == "waiting" and now - one.now[1] > _PATIENCE]
-            step = _STEP if waiting else _IDLE_STEP
-            if waiting or self._drawn:
-                self._draw(waiting, now)
+        while not self._ending.wait(_STEP if self._drawn else _IDLE_STEP):
+            running = self._totals.running()
+            if running or self._drawn:
+                self._draw(running)
 
-    def _draw(self, waiting: list[Record], now: float) -> None:
+    def _draw(self, running: Sequence[Record]) -> None:
+        signs = _SPINNER if self._terminal.has_signs else _PLAIN_SPINNER
         with self._lock:
             self._erase()
-            if not waiting or self._drawn or not has_room(self._terminal.stream):
+            if self._drawn or not has_room(self._terminal.stream):
                 return
             self._turn += 1
-            signs = _SPINNER if self._terminal.has_signs else _PLAIN_SPINNER
-            line = waiting_line(waiting, now, signs[self._turn % len(signs)], self._terminal)
-            self._drawn = len(line)
-            self._write(self._terminal.styled(line, "yellow"))
+            line = live_line(running, time.monotonic(), signs[self._turn % len(signs)], self._terminal)
+            if line:
+                self._drawn = len(line)
+                self._write(self._terminal.styled(line, "yellow"))
 
     def _erase(self) -> None:
         if not self._drawn or not has_room(self._terminal.stream):
@@ -90,17 +108,51 @@ class LiveLine:
             self._terminal.stream.flush()
 
 
-def waiting_line(waiting: list[Record], now: float, sign: str, terminal: Terminal) -> str:
-    """One line for all that wait, narrower than the terminal."""
-    first = min(waiting, key=lambda record: record.now[1])
-    seconds = seconds_shown(first.seconds["waiting"] + now - first.now[1])
-    said = printable(waiting[-1].waiting_for or first.waiting_for)
-    path = shortened(printable(first.path), 30, terminal)
-    # Where there is no room, what the autoscaler says counts for more than the path.
-    names = [f"{first.name} {printable(first.method)} {path}", first.name]
-    lines = [f"{sign} {name} waits for a worker, {seconds} · {said}" for name in names]
-    if len(waiting) > 1:
-        lines = [f"{sign} {len(waiting)} requests wait for a worker, the first for {seconds} · {said}"]
+def live_line(running: Sequence[Record], now: float, sign: str, terminal: Terminal) -> str:
+    """One line for all that are in progress, narrower than the terminal; empty where none takes long enough to be worth one."""
+    at = [(record, *record.now) for record in running]
+    for phase in _PHASES:
+        there = [(record, since) for record, name, since in at if name == phase.name and now - since > phase.patience]
+        if there:
+            return _fitting(_ways(phase, there, len(running), now, terminal), sign, terminal)
+    return ""
+
+
+def _ways(phase: _Phase, there: list[tuple[Record, float]], running: int, now: float, terminal: Terminal) -> list[str]:
+    """Ways to say it, the longest first. Where there is no room, the cause counts for more than the path."""
+    first, since = min(there, key=lambda one: one[1])
+    seconds = seconds_shown(first.seconds[phase.name] + now - since)
+    if len(there) > 1:
+        long = f"{len(there)} requests {phase.several}, the first for {seconds}"
+        short = f"{len(there)} {phase.several}, {seconds}"
+    else:
+        path = shortened(printable(first.path), 30, terminal)
+        long = f"{first.name} {printable(first.method)} {path} {phase.one}, {seconds}"
+        short = f"{first.name} {phase.one}, {seconds}"
+    cause = printable(_cause(phase.name, [record for record, _ in there]))
+    rest = running - len(there)
+    others = f"{rest} more in progress" if rest else ""
+    # The autoscaler's words are of workers already.
+    shortest = short.replace(" for a worker", "", 1)
+    ways = [(long, cause, others), (short, cause, others), (short, cause), (shortest, cause)]
+    return [" · ".join(filter(None, way)) for way in ways]
+
+
+def _cause(phase: str, there: list[Record]) -> str:
+    """What is known of why it takes long, or of how far it is."""
+    last = there[-1]
+    if phase == "waiting":
+        return last.waiting_for or there[0].waiting_for
+    if phase == "retrying" and last.retries:
+        return f"{last.retries[-1].worker}: {last.retries[-1].reason}"
+    if phase == "streaming":
+        events = sum(record.events for record in there)
+        return ", ".join([*([f"{events} events"] if events else []), bytes_shown(sum(record.answer_bytes for record in there))])
+    is_at_one = len(there) == 1 and phase in ("connecting", "first_byte")
+    return (last.worker or "") if is_at_one else ""
+
+
+def _fitting(ways: list[str], sign: str, terminal: Terminal) -> str:
     width, mark = terminal.width - 1, terminal.shown("…")
-    shown = [terminal.shown(line) for line in lines]
+    shown = [terminal.shown(f"{sign} {way}") for way in ways]
     return next((line for line in shown if len(line) <= width), shown[-1][: width - len(mark)] + mark)

@@ -11,18 +11,21 @@ from .terminal import Terminal
 __all__ = ["bytes_shown", "request_line", "seconds_shown", "shortened"]
 
 _NUMBER, _METHOD = 6, 6
-_PATH_NARROW, _PATH_WIDE, _WIDE = 22, 34, 110
-# Below this, a phase is no part of why it took so long.
+# Where it is narrow, as much as OpenAI's commonest path has.
+_PATH_NARROW, _PATH_WIDE, _WIDE = 20, 34, 110
+# Below this, a phase is no part of why it took so long; and below this share of it all, it is the first to go.
 _TRIFLE = 0.001
+_TRIFLING_SHARE = 0.01
 _SLOW_WAIT = 1.0
 
 
 class _Part(NamedTuple):
-    """A part of the line. The higher its ``rank``, the sooner it goes where there is no room."""
+    """A part of the line. The higher its ``rank``, the sooner it goes where there is no room, after its ``short`` form."""
 
     text: str
     style: str
     rank: int
+    short: str = ""
 
 
 def request_line(record: Record, terminal: Terminal) -> str:
@@ -37,7 +40,8 @@ def request_line(record: Record, terminal: Terminal) -> str:
     body = separator.join(terminal.styled(part.text, part.style) for part in parts)
     line = f"{terminal.styled(head, 'dim')}{terminal.styled(status, _style_of(record))}  {body}".rstrip()
     if record.outcome in ("refused", "broken"):
-        line += f"\n{' ' * (_NUMBER + 1)}{terminal.styled(printable(record.in_words), _style_of(record))}"
+        indent = _NUMBER + 1
+        line += "\n" + terminal.styled(terminal.wrapped(" " * indent + printable(record.in_words), indent), _style_of(record))
     return line
 
 
@@ -47,21 +51,24 @@ def _parts(record: Record) -> list[_Part]:
     if record.outcome not in ("whole", "refused", "broken"):
         parts.append(_Part(record.in_words, "yellow", 0))
     if seconds["waiting"] >= _TRIFLE:
-        parts.append(_Part(f"wait {seconds_shown(seconds['waiting'])}", "yellow" if seconds["waiting"] > _SLOW_WAIT else "", 1))
+        parts.append(_phase(record, "wait", "waiting", 1, "yellow" if seconds["waiting"] > _SLOW_WAIT else ""))
     if seconds["retrying"] >= _TRIFLE or record.retries:
         parts.append(_Part(f"{len(record.retries)} retried {seconds_shown(seconds['retrying'])}", "yellow", 2))
     if seconds["routing"] >= _TRIFLE:
-        parts.append(_Part(f"route {seconds_shown(seconds['routing'])}", "", 6))
+        parts.append(_phase(record, "route", "routing", 6))
     if seconds["connecting"] >= _TRIFLE:
-        parts.append(_Part(f"connect {seconds_shown(seconds['connecting'])}", "", 8))
-    if record.first_byte is not None and record.outcome not in ("refused", "local"):
-        parts.append(_Part(f"first byte {seconds_shown(seconds['first_byte'])}", "", 3))
-        if seconds["streaming"] >= _TRIFLE:
-            parts.append(_Part(f"stream {seconds_shown(seconds['streaming'])}", "", 4))
+        parts.append(_phase(record, "connect", "connecting", 8))
+    is_from_worker = record.first_byte is not None and record.outcome not in ("refused", "local")
+    if is_from_worker or seconds["first_byte"] >= _TRIFLE:
+        parts.append(_phase(record, "first byte", "first_byte", 3))
+    if is_from_worker and seconds["streaming"] >= _TRIFLE:
+        parts.append(_phase(record, "stream", "streaming", 4))
+    if not parts:
+        parts.append(_Part(seconds_shown(record.total), "", 0))
     if record.tokens_out is not None:
         speed = record.tokens_per_second
-        about = "~" if record.tokens_from == "events" else ""
-        parts.append(_Part(f"{about}{record.tokens_out} tok" + (f" {speed:.0f}/s" if speed else ""), "cyan", 5))
+        tokens = f"{'~' if record.tokens_from == 'events' else ''}{record.tokens_out} tok"
+        parts.append(_Part(f"{tokens} {speed:.0f}/s", "cyan", 5, tokens) if speed else _Part(tokens, "cyan", 5))
     if record.answer_bytes:
         parts.append(_Part(bytes_shown(record.answer_bytes), "", 9))
     if record.worker:
@@ -69,13 +76,20 @@ def _parts(record: Record) -> list[_Part]:
     if record.retries:
         last = record.retries[-1]
         parts.append(_Part(printable(f"{last.worker}: {last.reason}"), "yellow", 10))
-    return parts or [_Part(seconds_shown(record.total), "", 0)]
+    return parts
+
+
+def _phase(record: Record, label: str, phase: str, rank: int, style: str = "") -> _Part:
+    spent = record.seconds[phase]
+    is_trifling = spent < record.total * _TRIFLING_SHARE
+    return _Part(f"{label} {seconds_shown(spent)}", style, rank + 10 if is_trifling else rank)
 
 
 def _that_fit(parts: list[_Part], width: int) -> list[_Part]:
     while len(parts) > 1 and sum(len(part.text) + 3 for part in parts) - 3 > width:
         least = max(parts, key=lambda part: part.rank)
-        parts = [part for part in parts if part is not least]
+        shorter = [least._replace(text=least.short, short="")] if least.short else []
+        parts = [kept for part in parts for kept in (shorter if part is least else [part])]
     return parts
 
 

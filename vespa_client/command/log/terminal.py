@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import textwrap
 from collections.abc import Mapping
 from typing import TextIO
 
@@ -42,6 +43,19 @@ class Terminal:
     def styled(self, text: str, style: str) -> str:
         """The text in that style, where there are any; an empty style is none."""
         return f"\x1b[{_STYLES[style]}m{text}\x1b[0m" if style and self.has_colours else text
+
+    def wrapped(self, text: str, indent: int) -> str:
+        """The text in lines that somebody can read, broken between words and indented from the second on."""
+        if not self.is_one or len(text) <= self.width:
+            return text
+        return textwrap.fill(
+            text,
+            self.width,
+            subsequent_indent=" " * indent,
+            break_long_words=False,
+            break_on_hyphens=False,
+            replace_whitespace=False,
+        )
 
     def shown(self, text: str) -> str:
         """Our own text without what it can't show."""

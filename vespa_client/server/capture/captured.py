@@ -42,6 +42,11 @@ class Captured:
         """What is kept of the answer's body, in the content coding that it went out in."""
         return bytes(self._answer)
 
+    @property
+    def answer_kept(self) -> int:
+        """How many bytes of the answer's body are kept."""
+        return len(self._answer)
+
     def take_request(self, body: bytes | bytearray) -> None:
         """The client's body is here."""
         self.request_body, self.request_size = bytes(body[:MOST_BYTES]), len(body)

@@ -12,6 +12,7 @@ from urllib.parse import parse_qsl
 from ...journal.snapshot import Exchange
 from ...version import __version__
 from .captured import MOST_BYTES, Captured
+from .text import text_of
 
 __all__ = ["as_har", "entry_of"]
 
@@ -57,23 +58,27 @@ def _request(captured: Captured, url: str) -> dict[str, Any]:
         "bodySize": captured.request_size,
     }
     if captured.request_body:
-        text, encoding = _text(captured.request_body)
+        text, encoding = _text(captured.request_body, is_cut=captured.request_size > len(captured.request_body))
         request["postData"] = {"mimeType": _type_of(captured.request_fields), "text": text, "params": []}
         if encoding:
             request["postData"]["_encoding"] = encoding
         if captured.request_size > len(captured.request_body):
-            request["postData"]["comment"] = f"the first {len(captured.request_body)} bytes"
+            request["postData"]["comment"] = f"the first {len(captured.request_body):,} bytes"
     return request
 
 
 def _response(captured: Captured) -> dict[str, Any]:
     body, is_decoded = _decoded(captured)
-    text, encoding = _text(body)
+    is_whole = captured.answer_size == captured.answer_kept
+    unpacked_in_part = is_decoded and len(body) == MOST_BYTES
+    text, encoding = _text(body, is_cut=unpacked_in_part or not (is_whole and captured.record.is_done))
     content: dict[str, Any] = {"size": len(body), "mimeType": _type_of(captured.answer_fields), "text": text}
     if encoding:
         content["encoding"] = encoding
-    if captured.answer_size > len(captured.answer_body):
-        content["comment"] = f"the first {len(captured.answer_body)} of {captured.answer_size} bytes"
+    if not is_whole:
+        content["comment"] = f"the first {captured.answer_kept:,} of {captured.answer_size:,} bytes"
+    elif unpacked_in_part:
+        content["comment"] = f"the first {MOST_BYTES:,} bytes, unpacked"
     if is_decoded:
         content["compression"] = len(body) - captured.answer_size
     return {
@@ -116,11 +121,9 @@ def _decoded(captured: Captured) -> tuple[bytes, bool]:
         return body, False
 
 
-def _text(body: bytes) -> tuple[str, str]:
-    try:
-        return body.decode("utf-8"), ""
-    except UnicodeDecodeError:
-        return base64.b64encode(body).decode("ascii"), "base64"
+def _text(body: bytes, *, is_cut: bool) -> tuple[str, str]:
+    text = text_of(body, is_cut=is_cut)
+    return (base64.b64encode(body).decode("ascii"), "base64") if text is None else (text, "")
 
 
 def _headers(fields: Sequence[tuple[str, str]]) -> list[dict[str, str]]:

@@ -58,6 +58,8 @@ class Follower:
         self._is_stopping = is_stopping
         self._known: set[int] = set()
         """The exchanges in progress that the reader has been told of."""
+        self._said: dict[int, str] = {}
+        """What the autoscaler says of those that wait, as the reader knows it."""
         self._sums_are_old = False
         self._number = 0
 
@@ -125,16 +127,24 @@ class Follower:
         return self._event("begun", exchange)
 
     def _progress(self) -> list[bytes]:
-        """How far the answers are that are being passed on; before that, what goes on and had no place in a crowd."""
+        """How far answers and waits are of exchanges that the reader knows; before that, those that had no place in a crowd."""
         running = self._totals.running()
         missed = [record for record in running if record.number not in self._known and record.total >= _PROGRESS_SECONDS]
         events = [self._changed(Exchange.of(record)) for record in missed]
-        streaming = [
-            {"number": record.number, "bytes_out": record.answer_bytes, "events": record.events}
-            for record in running
-            if record.now[0] == "streaming" and record.number in self._known
-        ]
-        return [*events, self._event("progress", streaming)] if streaming else events
+        steps: list[dict[str, Any]] = []
+        said: dict[int, str] = {}
+        for record in running:
+            if record.number not in self._known:
+                continue
+            phase = record.now[0]
+            if phase == "streaming":
+                steps.append({"number": record.number, "bytes_out": record.answer_bytes, "events": record.events})
+            elif phase == "waiting":
+                said[record.number] = record.waiting_for
+                if self._said.get(record.number) != record.waiting_for:
+                    steps.append({"number": record.number, "waiting_for": record.waiting_for})
+        self._said = said
+        return [*events, self._event("progress", steps)] if steps else events
 
     def _event(self, name: str, seen: Any) -> bytes:
         self._number += 1

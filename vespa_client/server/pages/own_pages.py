@@ -121,7 +121,7 @@ class OwnPages:
             # Bodies are nobody's but the proxy's own page's, and those of programs that are no browser.
             check_same_origin(head)
             host = field_value(head.fields, "host") or f"127.0.0.1:{self.port}"
-            return self._answer(captured_page(name, self._captures, f"http://{host}"), writer)
+            return self._answer(captured_page(name, self._captures, f"http://{host}", needs_key=self._needs_key), writer)
         if name == "events":
             Follower(self._totals, self.status, self.overview, self._endpoint.view, self.is_stopping).serve(writer, lifeline)
             return 200

@@ -1,6 +1,6 @@
 // The status page: what the proxy does and waits for, by its events. See each module for its part.
 import { byId, setAttribute, setText } from "./base/dom.js";
-import { plural } from "./base/format.js";
+import { makeCaptured } from "./cards/captured.js";
 import { makeCharts } from "./cards/charts.js";
 import { makeConnect } from "./cards/connect.js";
 import { makeFleet } from "./cards/fleet.js";
@@ -32,7 +32,10 @@ const live = new Live(
     setAttribute(byId("live"), "data-state", state);
     draw();
     // From the beginning all stands where it stays: it isn't shown in parts.
-    if (state !== "connecting") byId("content").hidden = false;
+    if (state === "connecting" || !byId("content").hidden) return;
+    byId("content").hidden = false;
+    // Where a link leads to a part of the page, the browser has looked for it too early.
+    document.querySelector(":target")?.scrollIntoView();
   },
 );
 const now = makeNow();
@@ -43,6 +46,7 @@ const side = makeSide((number) => recent.show(number));
 const connect = makeConnect();
 const prompt = makePrompt();
 const fleet = makeFleet();
+const captured = makeCaptured();
 
 let scheduled = false;
 let agedAt = 0;
@@ -74,20 +78,12 @@ function draw() {
     connect.draw(model);
     prompt.draw(model);
     fleet.draw(model);
-    drawCapture(model.status.proxy.capture);
+    captured.draw(model, changed.has("recent"));
     // A link can't carry a key.
     byId("raw").hidden = model.status.proxy.needs_key;
   }
   // Bars grow.
   if (model.running.size) schedule();
-}
-
-/** That bodies are kept is said wherever one looks. */
-function drawCapture(number) {
-  byId("capture").hidden = byId("capture-pill").hidden = !number;
-  if (!number) return;
-  setText(byId("capture-pill"), "capturing");
-  setText(byId("capture-said"), `The last ${plural(number, "exchange")} are kept with their bodies, in memory alone.`);
 }
 
 setInterval(() => {

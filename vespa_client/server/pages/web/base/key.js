@@ -1,7 +1,8 @@
 // Requests to the proxy, with its key where it asks for one: asked of the person once, and kept in this tab alone.
-import { byId, setText } from "./dom.js";
+import { byId, make, setText } from "./dom.js";
 
 const NAME = "vespa-proxy-key";
+const SAVING = 10_000;
 let asking = null;
 
 /** The header that carries the key, if there is one. */
@@ -24,6 +25,21 @@ export async function ask(path, options = {}) {
     }
     options.signal?.throwIfAborted();
   }
+}
+
+/** Have the browser save what is there as a file of that name. A link couldn't give the key. */
+export async function save(path, name) {
+  const answer = await ask(path);
+  if (!answer.ok) throw new Error(await told(answer));
+  const url = URL.createObjectURL(await answer.blob());
+  make("a", { href: url, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(url), SAVING);
+}
+
+/** What the proxy says in an answer that is an error. */
+export async function told(answer) {
+  const body = await answer.json().catch(() => null);
+  return body?.error?.message ?? `the proxy answered ${answer.status}`;
 }
 
 function askPerson(wasRefused) {

@@ -1,5 +1,5 @@
 // The events of the proxy, read as they come and begun anew when they end. EventSource can't send a key: this is a fetch.
-import { ask } from "./key.js";
+import { ask, told } from "./key.js";
 
 const FIRST_PAUSE = 500;
 const LONGEST_PAUSE = 10_000;
@@ -110,6 +110,5 @@ class Refused extends Error {
 
 async function refusal(answer) {
   const seconds = Number(answer.headers.get("Retry-After")) || 0;
-  const told = await answer.json().catch(() => null);
-  return new Refused(told?.error?.message ?? `the proxy answered ${answer.status}`, seconds * 1000);
+  return new Refused(await told(answer), seconds * 1000);
 }

@@ -10,6 +10,8 @@ export class Model {
     this.running = new Map();
     /** Those that are over, the newest first. */
     this.recent = [];
+    /** What the autoscaler said last to any request that waits: each asks at its own time. */
+    this.said = "";
     /** Which parts have changed since they were drawn: `status`, `endpoint`, `running`, `recent`. */
     this.changed = new Set();
     this.ahead = 0;
@@ -37,6 +39,7 @@ export class Model {
 
   run(exchange) {
     this.running.set(exchange.number, { ...exchange, received: performance.now() });
+    if (exchange.phase === "waiting") this.said = exchange.waiting_for;
     this.changed.add("running");
   }
 }
@@ -61,9 +64,10 @@ const HANDLERS = {
     model.changed.add("running").add("recent");
   },
   progress(model, list) {
-    for (const { number, bytes_out, events } of list) {
-      const exchange = model.running.get(number);
-      if (exchange) Object.assign(exchange, { bytes_out, events });
+    for (const step of list) {
+      const exchange = model.running.get(step.number);
+      if (exchange) Object.assign(exchange, step);
+      model.said = step.waiting_for ?? model.said;
     }
     model.changed.add("running");
   },

@@ -26,6 +26,9 @@ const LONG = new Map([
 /** What an exchange does in that phase, in a few words. */
 export const doing = (phase) => LONG.get(phase) ?? phase;
 
+/** Whether its answer is a worker's: the time to the first byte of an error of the proxy's own says nothing of workers. */
+export const isOfWorker = (exchange) => Boolean(exchange.worker) && exchange.outcome !== "refused";
+
 /** How long an exchange has taken by now, and each of its phases. `clock` is in milliseconds, as `exchange.received` is. */
 export function soFar(exchange, clock = performance.now()) {
   if (exchange.phase === "done") return { total: exchange.seconds, phases: exchange.phases };

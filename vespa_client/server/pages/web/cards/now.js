@@ -1,7 +1,7 @@
 // The first line: what the proxy waits for at this moment, and the sums.
 import { byId, setAttribute, setText } from "../base/dom.js";
 import { ago, count, duration, plural, running as seconds, short } from "../base/format.js";
-import { PHASES, doing, soFar } from "../base/phases.js";
+import { PHASES, doing, isOfWorker, soFar } from "../base/phases.js";
 
 // Where several phases go on at once, what people wait for most goes first.
 const BY_WEIGHT = ["waiting", "retrying", "first_byte", "connecting", "routing", "streaming", "reading"];
@@ -58,7 +58,7 @@ function what(model) {
   const phase = BY_WEIGHT.find((name) => exchanges.some((exchange) => exchange.phase === name));
   const there = exchanges.filter((exchange) => exchange.phase === phase);
   const longest = Math.max(...there.map((exchange) => soFar(exchange).phases[phase]));
-  const told = phase === "waiting" && there.at(-1).waiting_for;
+  const told = phase === "waiting" && model.said;
   return {
     phase,
     line: SAID[phase] ?? doing(phase),
@@ -88,13 +88,14 @@ function title(model, seen) {
 
 function drawSums(model) {
   const { totals } = model.status;
-  const firsts = model.recent.filter((exchange) => exchange.worker && exchange.time_to_first_byte !== null);
+  const firsts = model.recent.filter((exchange) => isOfWorker(exchange) && exchange.time_to_first_byte !== null);
   setText(byId("stat-requests"), short(totals.requests));
   setText(byId("stat-failed"), short(totals.failures));
   setAttribute(byId("stat-failed"), "data-tone", totals.failures ? "bad" : null);
   setText(byId("stat-retried"), short(totals.retries));
   setText(byId("stat-first"), duration(median(firsts.map((exchange) => exchange.time_to_first_byte))));
-  setText(byId("stat-in"), short(totals.tokens_in));
+  // Streams often don't tell it.
+  setText(byId("stat-in"), short(totals.tokens_in || (totals.tokens_out ? null : 0)));
   setText(byId("stat-out"), short(totals.tokens_out));
 }
 

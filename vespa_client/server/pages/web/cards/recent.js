@@ -2,7 +2,7 @@
 import { byId, keyed, make, setAttribute, setText } from "../base/dom.js";
 import { count, duration, rate, timeOfDay } from "../base/format.js";
 import { detailOf } from "./detail.js";
-import { breakdown, makeBar, paint } from "../base/phases.js";
+import { breakdown, isOfWorker, makeBar, paint } from "../base/phases.js";
 
 const OUTCOMES = [
   ["", "Every outcome", () => true],
@@ -88,7 +88,7 @@ function makeRow(exchange) {
     cell("c-outcome", make("span", { class: "outcome", title: exchange.in_words }, ended(exchange)), ...retriedMark(exchange)),
     cell("c-bar", bar),
     cell("c-total right num", duration(exchange.seconds)),
-    cell("c-first right num", exchange.worker ? duration(exchange.time_to_first_byte) : "–"),
+    cell("c-first right num", isOfWorker(exchange) ? duration(exchange.time_to_first_byte) : "–"),
     cell("c-rate right num", rate(exchange.tokens_per_second)),
     cell("c-worker", exchange.worker ?? "–"),
   );
@@ -104,7 +104,7 @@ function makeDetail(exchange) {
 }
 
 /** `200`, `503 refused`, `200 broken`: the status, and how it ended where that isn't well. */
-function ended(exchange) {
+export function ended(exchange) {
   const word = exchange.outcome === "whole" ? "" : exchange.outcome;
   return [exchange.status, word].filter(Boolean).join(" ") || "–";
 }
@@ -114,7 +114,7 @@ function retriedMark(exchange) {
   return tries ? [" ", make("span", { class: "retried", title: "Workers that failed before" }, `↻${tries}`)] : [];
 }
 
-function tone(exchange) {
+export function tone(exchange) {
   if (exchange.failed) return "bad";
   if (exchange.status >= 400 || ["refused", "left", "cancelled"].includes(exchange.outcome)) return "warn";
   return null;
