@@ -175,7 +175,7 @@ class TestAnExchange:
         moments = [int(moment.removesuffix(" ms")) for moment in times]
         assert moments == sorted(moments) and moments[1] - moments[0] >= 249
         said = turn_to(page, "timings")
-        assert "first byte" in said and "Worker" in said and worker.address in said
+        assert "stream" in said and "Worker" in said and worker.address in said
         assert "Hé!" in json.loads(turn_to(page, "request").split("Lay out JSON ")[1])["messages"][0]["content"]
         page.browser.click("#kept-part summary")
         assert "X-Mine yes" in page.text("#kept-part")

@@ -171,6 +171,11 @@ class Record:
         return self.seconds["streaming"] + (0.0 if self.events else self.seconds["first_byte"])
 
     @property
+    def worker_first_byte(self) -> float | None:
+        """After how many seconds a worker's answer began; None where the answer is the proxy's own."""
+        return self.first_byte if self.worker and self.outcome not in ("refused", "local") else None
+
+    @property
     def is_failure(self) -> bool:
         """Whether it ended in a way that isn't the client's doing."""
         return self.outcome == "broken" or (self.status or 0) >= 500

@@ -155,7 +155,7 @@ class Totals:
             # Most exchanges have no wait and make no connection, which are no zeros either.
             histograms[name].observe_all([spent for record in batch if (spent := record.seconds[phase])])
         histograms["first_byte"].observe_all(
-            [record.first_byte for record in batch if record.first_byte is not None and record.worker]
+            [first_byte for record in batch if (first_byte := record.worker_first_byte) is not None]
         )
         for record in batch:
             if record.gaps is not None:

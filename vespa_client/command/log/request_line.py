@@ -58,7 +58,7 @@ def _parts(record: Record) -> list[_Part]:
         parts.append(_phase(record, "route", "routing", 6))
     if seconds["connecting"] >= _TRIFLE:
         parts.append(_phase(record, "connect", "connecting", 8))
-    is_from_worker = record.first_byte is not None and record.outcome not in ("refused", "local")
+    is_from_worker = record.worker_first_byte is not None
     if is_from_worker or seconds["first_byte"] >= _TRIFLE:
         parts.append(_phase(record, "first byte", "first_byte", 3))
     if is_from_worker and seconds["streaming"] >= _TRIFLE:

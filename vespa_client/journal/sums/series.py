@@ -32,7 +32,7 @@ class Slot:
         """These ended here."""
         self.requests += len(batch)
         self.failures += sum([record.is_failure for record in batch])
-        self.first_byte.observe_all([record.first_byte for record in batch if record.first_byte is not None and record.worker])
+        self.first_byte.observe_all([first_byte for record in batch if (first_byte := record.worker_first_byte) is not None])
         for record in batch:
             if record.tokens_out:
                 self.tokens_out += record.tokens_out

@@ -34,7 +34,7 @@ class WorkerTally:
         self.requests += len(batch)
         self.errors += sum([record.is_failure for record in batch])
         self.tokens_out += sum([record.tokens_out or 0 for record in batch])
-        self.first_byte.observe_all([record.first_byte for record in batch if record.first_byte is not None])
+        self.first_byte.observe_all([first_byte for record in batch if (first_byte := record.worker_first_byte) is not None])
 
 
 class WorkerTallies:

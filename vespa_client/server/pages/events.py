@@ -2,7 +2,7 @@
 
 First a ``snapshot``, which is the whole status; then small changes. Each reader is served by its own connection's thread, which
 looks ten times a second at what has changed: the threads of requests leave a note and go on. To tell of an exchange takes a
-fifth of what a request does, so that in a crowd not each is told of; the sums have all of them.
+fifth of what a request does, so that in a crowd not each is told of; the sums have all of them, and another snapshot follows.
 """
 
 from __future__ import annotations
@@ -33,6 +33,8 @@ _STEP = 0.1
 _MOST_A_STEP = 10
 _PROGRESS_SECONDS = 1.0
 _OVERVIEW_SECONDS = 2.0
+# Between two snapshots in a crowd that doesn't end.
+_CROWD_SECONDS = 10.0
 _HEARTBEAT_SECONDS = 15.0
 # Of a reader that is told to come again.
 _RETRY_MILLISECONDS = 2000
@@ -61,6 +63,8 @@ class Follower:
         self._said: dict[int, str] = {}
         """What the autoscaler says of those that wait, as the reader knows it."""
         self._sums_are_old = False
+        self._has_gaps = False
+        """Whether there were exchanges that the reader has not been told of."""
         self._number = 0
 
     def serve(self, writer: AnswerWriter, lifeline: Lifeline) -> None:
@@ -76,19 +80,21 @@ class Follower:
                 f"{MOST_FOLLOWERS} already read the proxy's events.", hint="Close a status page.", retry_after=_RETRY_AFTER
             )
         with self._totals.following() as changes:
-            status = self._status()
-            self._known.update(exchange.number for exchange in status.in_progress)
             hello = f"retry: {_RETRY_MILLISECONDS}\n\n".encode()
-            writer.begin(200, "OK", _HEAD, None, hello + self._event("snapshot", status))
-            self._follow(changes, status.endpoint, writer, lifeline)
+            writer.begin(200, "OK", _HEAD, None, hello + self._snapshot())
+            self._follow(changes, self._endpoint(), writer, lifeline)
         writer.end()
 
     def _follow(self, changes: Changes[Record], endpoint: EndpointView, writer: AnswerWriter, lifeline: Lifeline) -> None:
-        spoken = told = summed = time.monotonic()
+        spoken = told = summed = filled = time.monotonic()
         while not changes.overflowed and not self._is_stopping():
             lifeline.wait(_STEP)
             now = time.monotonic()
-            events = [self._changed(Exchange.of(record)) for record in self._chosen(changes.take())]
+            changed = changes.take()
+            events = [self._changed(Exchange.of(record)) for record in self._chosen(changed)]
+            if self._has_gaps and (not changed or now - filled >= _CROWD_SECONDS):
+                filled = now
+                events.append(self._snapshot())
             view = self._endpoint()
             if view != endpoint:
                 endpoint = view
@@ -110,11 +116,19 @@ class Follower:
         """Those of the exchanges that the reader is told of: the ones it knows, and the newest failures and others."""
         if len(changed) <= _MOST_A_STEP:
             return changed
-        self._sums_are_old = True
+        self._sums_are_old = self._has_gaps = True
         known = [record for record in changed if record.number in self._known]
         others = [record for record in changed if record.number not in self._known]
         failed = [record for record in others if record.is_done and record.is_failure]
         return [*known, *failed[-_MOST_A_STEP:], *[other for other in others if other not in failed][-_MOST_A_STEP:]]
+
+    def _snapshot(self) -> bytes:
+        """The whole status."""
+        status = self._status()
+        self._known = {exchange.number for exchange in status.in_progress}
+        self._said = {}
+        self._sums_are_old = self._has_gaps = False
+        return self._event("snapshot", status)
 
     def _changed(self, exchange: Exchange) -> bytes:
         if exchange.phase == "done":
