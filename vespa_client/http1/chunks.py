@@ -51,13 +51,15 @@ class ChunkedDecoder:
         position = 0
         if self._is_between_chunks:
             # Most that arrives is whole chunks without extensions: taken here, without a step for each part of each.
-            while (size := _PLAIN_SIZE.match(data, position)) and (length := int(size[1], 16)):
-                end = size.end() + length
+            whole = len(data)
+            while position < whole and (size := _PLAIN_SIZE.match(data, position)) and (length := int(size[1], 16)):
+                start = size.end()
+                end = start + length
                 if data[end : end + 2] != b"\r\n":
                     break
-                pieces.append(data[size.end() : end])
+                pieces.append(data[start:end])
                 position = end + 2
-            if position == len(data):
+            if position == whole:
                 self._pending = b""
                 return pieces[0] if len(pieces) == 1 else b"".join(pieces)
         try:

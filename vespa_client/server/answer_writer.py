@@ -248,7 +248,7 @@ class AnswerWriter:
 
     def _note(self, data: bytes) -> None:
         """Keep of what goes out what the next bytes have to fit to."""
-        self._tail = (self._tail + data[-4:])[-4:]
+        self._tail = data[-4:] if len(data) > 3 else (self._tail + data)[-4:]
         if self.copy is not None:
             self.copy.take_answer(data)
         self._zeros = 0
