@@ -29,7 +29,7 @@ log, client = proxy_log, raw_client
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pauses between two questions are short."""
-    monkeypatch.setattr("vespa_client.routing.autoscaler._FIRST_PAUSE", 0.02)
+    monkeypatch.setattr("vespa_client.routing.autoscaler._FIRST_POLL_PAUSE", 0.02)
 
 
 def places(sandbox: Sandbox) -> list[Any]:

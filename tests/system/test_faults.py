@@ -659,7 +659,7 @@ def limits_for(fault: str) -> dict[str, float]:
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Pauses are short: virtual time for what is not about time."""
-    monkeypatch.setattr("vespa_client.routing.autoscaler._FIRST_PAUSE", 0.02)
+    monkeypatch.setattr("vespa_client.routing.autoscaler._FIRST_POLL_PAUSE", 0.02)
     monkeypatch.setattr("vespa_client.routing.exchange._FIRST_PAUSE", 0.02)
     monkeypatch.setattr("vespa_client.routing.workers._DEAD_SECONDS", 0.0)
 

@@ -16,7 +16,8 @@ PHASES = ("reading", "routing", "waiting", "retrying", "connecting", "first_byte
 
 ``reading`` the client's body; ``routing``: the autoscaler is asked; ``waiting`` for a worker, as none was ready; ``retrying``:
 the pause after a worker that failed; ``connecting`` to the worker; ``first_byte``: the worker has the request and has answered
-nothing; ``streaming``: its answer is passed on.
+nothing; ``streaming``: its answer is passed on. Words for each, and colours, are where they are shown: in the page's
+``phases.js`` and ``parts.css``, the terminal's ``live_line``, the HAR of a captured exchange.
 """
 
 _LONGEST_MODEL = 200

@@ -31,8 +31,9 @@ __all__ = ["Assignment", "Autoscaler", "Place"]
 # The official SDK gives one /route/ call 10 s too.
 _LIMITS = TimeLimits(connect=10.0, first_byte=10.0, idle=10.0)
 _LARGEST_ANSWER = 2**20
-_FIRST_PAUSE = 0.5
-_LONGEST_PAUSE = 5.0
+# Between two questions while there is no worker.
+_FIRST_POLL_PAUSE = 0.5
+_LONGEST_POLL_PAUSE = 5.0
 _RETRY_AFTER = 10
 
 
@@ -40,9 +41,9 @@ def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is no JSON")
 
 
-# json.loads() makes a new one for each call with such arguments.
 # What JSON has inside one another.
 _NESTED = frozenset({dict, list})
+# json.loads() makes a new one for each call with such arguments.
 _DECODER = json.JSONDecoder(parse_int=JSONNumber, parse_float=JSONNumber, parse_constant=_refuse_constant)
 _WORKER_URL = re.compile(r"https?://(?:[A-Za-z0-9._-]+|\[(?P<ipv6>[0-9A-Fa-f:.]+)\])(?::[0-9]{1,5})?/?", re.IGNORECASE)
 
@@ -117,7 +118,7 @@ class Autoscaler:
 
     def _wait_for_one(self, place: Place, record: Record, deadline: float, lifeline: Lifeline) -> Assignment:
         started = time.monotonic()
-        pause = _FIRST_PAUSE
+        pause = _FIRST_POLL_PAUSE
         record.ask_for_worker()
         while True:
             found = self._route(place, record, lifeline)
@@ -133,7 +134,7 @@ class Autoscaler:
             log.debug("%s no worker yet: %s", record.name, found.said)
             # Jitter, so that many who wait don't ask in step.
             lifeline.wait(min(pause * random.uniform(0.5, 1.0), deadline - now))
-            pause = min(pause * 1.6, _LONGEST_PAUSE)
+            pause = min(pause * 1.6, _LONGEST_POLL_PAUSE)
 
     def _say(self, place: Place, record: Record, said: str) -> None:
         if place.is_waiting:
