@@ -96,7 +96,7 @@ def worker_fields(fields: Fields, forwarded: frozenset[str], *, envelope: bool) 
     return kept
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=256)
 def _stays_behind(name: str, envelope: bool) -> bool:
     return name.lower() in _NOT_FOR_WORKERS or (envelope and describes_body(name))
 
@@ -106,13 +106,13 @@ def answer_fields(fields: Fields) -> Fields:
     return [(name, value) for name, value in _beyond_connection(fields) if not _ends_here(name)]
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=256)
 def _ends_here(name: str) -> bool:
     lower = name.lower()
     return lower in _NOT_THE_CLIENTS or lower.startswith(_CORS_PREFIX)
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=256)
 def describes_body(name: str) -> bool:
     """Whether a header of this name is about its message's body, so that it doesn't hold for another one (RFC 9110, 8)."""
     # Programs behind CGI and WSGI can't tell the two signs apart.

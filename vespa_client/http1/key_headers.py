@@ -39,7 +39,7 @@ _NO_SECRETS = frozenset(
 _SIGNS = re.compile(r"[^a-z0-9]")
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=256)
 def is_secret(name: str) -> bool:
     """Whether a header of this name can be somebody's key: what is held back from a worker, a machine of a stranger."""
     lower = name.lower()

@@ -108,7 +108,7 @@ def meter_for(record: Record, content_type: str, content_encoding: str) -> Answe
     return EventMeter(record, ending) if ending else TextMeter(record)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)
 def _kind_of(content_type: str) -> tuple[bool, bytes]:
     """Whether it can be looked into, and by what its events end, if it has any."""
     kind = content_type.partition(";")[0].strip().lower()

@@ -50,7 +50,7 @@ ROUTE_CLASSES = tuple(dict.fromkeys([*_BY_ENDING.values(), *(name for _, name in
 _OF_TEXT = frozenset({"chat", "completions", "responses", "messages", "ollama", "generate"})
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=64)
 def route_class(path: str) -> str:
     """The class of a path, one of :data:`ROUTE_CLASSES`."""
     path = path.rstrip("/")

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 __all__ = ["is_loopback", "leads_to_loopback"]
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=64)
 def is_loopback(host: str) -> bool:
     """Whether a host name, in lower case and without brackets, means this machine whoever resolves it (RFC 6761, 6.3)."""
     if host == "localhost" or host.endswith(".localhost"):

@@ -163,7 +163,7 @@ def check_same_origin(head: RequestHead) -> None:
         raise ForbiddenOrigin("Only the proxy's own page may do this.", hint="Do it there, or with a program such as curl.")
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=64)
 def _bare(host: str) -> str:
     """A name or an address in the one way of writing it that is compared."""
     name = host.strip("[]").rstrip(".").lower()

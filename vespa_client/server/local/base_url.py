@@ -24,7 +24,7 @@ _MISSING = re.compile(rf"/+({_ROUTES})")
 _DOUBLED = re.compile(rf"(?:/+v1)+/+({_ROUTES})")
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)
 def mended(path: str) -> str | None:
     """The path that the SDK meant, for the known routes of SDKs alone; None where there is nothing to mend.
 

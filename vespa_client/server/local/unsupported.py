@@ -48,7 +48,7 @@ def check_route(path: str) -> None:
         )
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)
 def _what_is_kept(path: str) -> tuple[str, str] | None:
     """What such a route would have to keep, and what to do instead."""
     found = _ANY.fullmatch(path)

@@ -75,7 +75,7 @@ class TranslatedVoice(DialectVoice):
             self.lock.release()
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=64)
 def voice_of(path: str) -> Voice:
     """How to speak on the route ``path``, without its query, or on the one that was meant by it."""
     path = mended(path) or path
