@@ -6,6 +6,7 @@ import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 
 import pytest
 
@@ -58,6 +59,19 @@ def test_a_cut_ends_a_wait_at_once() -> None:
     with pytest.raises(ClientGone):
         cut_while(lifeline, lambda: lifeline.wait(1000 * LONG))
     assert lifeline.is_cut
+
+
+def test_a_wake_ends_one_wait_which_goes_on_or_is_about_to_begin() -> None:
+    lifeline = Lifeline()
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(lifeline.wait, LONG * 10)
+        lifeline.wake()
+        waiting.result(LONG)
+        again = pool.submit(lifeline.wait, LONG * 10)
+        assert wait([again], SHORT).not_done
+        lifeline.cut()
+        with pytest.raises(ClientGone):
+            again.result(LONG)
 
 
 def test_after_a_cut_nothing_is_waited_for_nor_begun(pair: tuple[socket.socket, socket.socket]) -> None:

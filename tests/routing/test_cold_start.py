@@ -1,4 +1,4 @@
-"""What the log says while requests wait for a worker."""
+"""The requests that wait for a worker: what the log says of them, and who hears that there is one."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import requests
 from tests.support.waiting import LONG
 from vespa_client import VastClient
 from vespa_client.journal.record import Record
+from vespa_client.net.lifeline import Lifeline
 from vespa_client.routing.cold_start import ColdStart
 from vespa_client.sandbox import Sandbox
 
@@ -38,7 +39,7 @@ def record(number: int = 1) -> Record:
 
 def test_it_says_so_again_every_30_s(clock: Clock, lines: Callable[[], list[str]]) -> None:
     waiting, one = ColdStart(clock), record()
-    waiting.begin(one, "1 loading")
+    waiting.begin(one, "1 loading", Lifeline())
     for _ in range(95):
         clock.now += 1
         waiting.go_on(one, "1 loading")
@@ -54,7 +55,7 @@ def test_it_says_so_again_every_30_s(clock: Clock, lines: Callable[[], list[str]
 
 def test_it_says_so_when_the_words_change(clock: Clock, lines: Callable[[], list[str]]) -> None:
     waiting, one = ColdStart(clock), record()
-    waiting.begin(one, "1 stopped")
+    waiting.begin(one, "1 stopped", Lifeline())
     for words in ("1 stopped", "1 loading", "1 loading", "1 idle"):
         clock.now += 2
         waiting.go_on(one, words)
@@ -69,7 +70,7 @@ def test_it_says_so_when_the_words_change(clock: Clock, lines: Callable[[], list
 def test_one_of_many_speaks_for_all_and_another_one_behind_it(clock: Clock, lines: Callable[[], list[str]]) -> None:
     waiting, crowd = ColdStart(clock), [record(number) for number in range(1, 51)]
     for one in crowd:
-        waiting.begin(one, f"place {one.number}")
+        waiting.begin(one, f"place {one.number}", Lifeline())
     for _ in range(40):
         clock.now += 1
         for one in crowd:
@@ -82,6 +83,31 @@ def test_one_of_many_speaks_for_all_and_another_one_behind_it(clock: Clock, line
         "#1 A worker is ready after 40 s: w:1",
         "#2 Still waiting for a worker (and 48 more), for 45 s now: the next place",
     ]
+
+
+class Noted(Lifeline):
+    """Notes that it was woken."""
+
+    woken = 0
+
+    def wake(self) -> None:
+        self.woken += 1
+
+
+def test_who_is_given_a_worker_wakes_the_first_of_those_that_wait_now_and_then(clock: Clock) -> None:
+    waiting, crowd = ColdStart(clock), [Noted() for _ in range(40)]
+    for number, lifeline in enumerate(crowd, 1):
+        waiting.begin(record(number), "1 loading", lifeline)
+    waiting.end(record(99), None)
+    assert sum(one.woken for one in crowd) == 0, "it has given up, or its client has left"
+    waiting.end(record(99), "w:1")
+    assert [one.woken for one in crowd] == [1] * 32 + [0] * 8
+    waiting.end(record(1), "w:1")
+    assert sum(one.woken for one in crowd) == 32, "that was a moment ago"
+    clock.now += 1
+    for number in range(2, 10):
+        waiting.end(record(number), "w:1")
+    assert crowd[-1].woken == 0 and crowd[32].woken == 1
 
 
 def test_who_never_waited_says_nothing(lines: Callable[[], list[str]]) -> None:

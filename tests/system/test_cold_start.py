@@ -250,3 +250,17 @@ def test_many_who_wait_are_all_served(proxy: VastClient, sandbox: Sandbox) -> No
     finally:
         for each in clients:
             each.close()
+
+
+def test_who_waits_needn_t_wait_on_when_another_is_served(
+    proxy: VastClient, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vespa_client.routing.autoscaler._FIRST_POLL_PAUSE", LONG * 10)
+    sandbox.autoscaler.cold(2)
+    with connect(proxy.url) as one, connect(proxy.url) as other:
+        one.send(post())
+        other.send(post())
+        polled(sandbox, 2)
+        assert ask(proxy).status != 503
+        assert one.message().status != 503
+        assert other.message().status != 503

@@ -41,12 +41,20 @@ class Lifeline:
             raise ClientGone
 
     def wait(self, seconds: float) -> None:
-        """Pause. Raises :class:`ClientGone` as soon as the work is no longer wanted."""
+        """Pause, until :meth:`wake` at most. Raises :class:`ClientGone` as soon as the work is no longer wanted."""
         with self._lock:
             self.check()
             pause = self._pause = self._pause or threading.Event()
         if pause.wait(seconds):
-            raise ClientGone
+            with self._lock:
+                self.check()
+                pause.clear()
+
+    def wake(self) -> None:
+        """End a pause early, or the one that is about to begin: what is waited for may have come. For any thread."""
+        with self._lock:
+            self._pause = self._pause or threading.Event()
+            self._pause.set()
 
     def hold(self, sock: socket.socket) -> None:
         """From now on a cut ends this socket too. Raises :class:`ClientGone` if it has come already."""

@@ -125,7 +125,7 @@ class Autoscaler:
             now = time.monotonic()
             if isinstance(found, Assignment):
                 return found
-            self._say(place, record, found.said)
+            self._say(place, record, found.said, lifeline)
             if not found.trouble:
                 self.state.check(lifeline)
             record.wait_for_worker(found.said)
@@ -136,12 +136,12 @@ class Autoscaler:
             lifeline.wait(min(pause * random.uniform(0.5, 1.0), deadline - now))
             pause = min(pause * 1.6, _LONGEST_POLL_PAUSE)
 
-    def _say(self, place: Place, record: Record, said: str) -> None:
+    def _say(self, place: Place, record: Record, said: str, lifeline: Lifeline) -> None:
         if place.is_waiting:
             self._cold_start.go_on(record, said)
         else:
             place.is_waiting = True
-            self._cold_start.begin(record, said)
+            self._cold_start.begin(record, said, lifeline)
 
     def _given_up(self, found: _NotReady, waited: float) -> NoWorkerReady:
         if found.trouble:

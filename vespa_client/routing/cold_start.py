@@ -1,36 +1,44 @@
-"""What the log says while requests wait for a worker."""
+"""The requests that wait for a worker: what the log says of them, and who hears that there is one."""
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Callable
 
 from ..journal.log import log
 from ..journal.record import Record
+from ..net.lifeline import Lifeline
 
 __all__ = ["ColdStart"]
 
 _EVERY_SECONDS = 30.0
 # A terminal shows it while it lasts, and not these lines.
 _LIVE = {"is_shown_live": True}
+# How many ask again at once when one was given a worker, and how often that may be: all at once would be too many for Vast.ai.
+_MOST_WOKEN, _WAKE_SECONDS = 32, 1.0
 
 
 class ColdStart:
-    """One endpoint's. Each request says that it waits; how that goes on, one says for all. Safe to share between threads."""
+    """One endpoint's. Each request says that it waits; how that goes on, one says for all. Safe to share between threads.
+
+    Each asks for itself, with pauses of seconds. When one is given a worker, others needn't wait for the end of theirs.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._lock = threading.Lock()  # guards the fields below
-        self._waiting: dict[int, float] = {}
-        """Since when they wait, by the requests' numbers, in the order in which they began."""
+        self._waiting: dict[int, tuple[float, Lifeline]] = {}
+        """Since when they wait, and on what, by the requests' numbers, in the order in which they began."""
+        self._next_wake = 0.0
         self._said = ""
         self._said_at = 0.0
 
-    def begin(self, record: Record, said: str) -> None:
-        """The request has to wait. ``said`` is why, in the autoscaler's words."""
+    def begin(self, record: Record, said: str, lifeline: Lifeline) -> None:
+        """The request has to wait, on ``lifeline``. ``said`` is why, in the autoscaler's words."""
         with self._lock:
-            self._waiting[record.number] = self._clock()
+            self._waiting[record.number] = (self._clock(), lifeline)
             if len(self._waiting) == 1:
                 self._said, self._said_at = said, self._clock()
         log.info("%s Waiting for a worker: %s", record.name, said, extra=_LIVE)
@@ -44,14 +52,23 @@ class ColdStart:
             if not speaks or (said == self._said and now - self._said_at < _EVERY_SECONDS):
                 return
             self._said, self._said_at = said, now
-            waited, others = now - self._waiting[record.number], len(self._waiting) - 1
+            waited, others = now - self._waiting[record.number][0], len(self._waiting) - 1
         more = f" (and {others} more)" if others else ""
         log.info("%s Still waiting for a worker%s, for %.0f s now: %s", record.name, more, waited, said, extra=_LIVE)
 
     def end(self, record: Record, worker: str | None = None) -> None:
         """It waits no more: there is a worker, or it has given up."""
         with self._lock:
-            since = self._waiting.pop(record.number, None)
-            waited = self._clock() - since if since is not None else 0.0
-        if worker is not None and since is not None:
-            log.info("%s A worker is ready after %.0f s: %s", record.name, waited, worker)
+            mine = self._waiting.pop(record.number, None)
+            woken = self._to_be_woken() if worker is not None and self._waiting else []
+        for lifeline in woken:
+            lifeline.wake()
+        if worker is not None and mine is not None:
+            log.info("%s A worker is ready after %.0f s: %s", record.name, self._clock() - mine[0], worker)
+
+    def _to_be_woken(self) -> list[Lifeline]:
+        now = self._clock()
+        if now < self._next_wake:
+            return []
+        self._next_wake = now + _WAKE_SECONDS
+        return [lifeline for _, lifeline in itertools.islice(self._waiting.values(), _MOST_WOKEN)]
