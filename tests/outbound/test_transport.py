@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -363,8 +363,14 @@ def test_a_connection_is_free_before_the_last_piece_goes_on(transport: Transport
     assert next(pieces) == b"ok"
     asked = Asked(transport, worker.url)
     peer.message()
-    peer.send(answer(b"again"))
-    assert body_of(asked.answer()) == b"again"
+    peer.send(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n")
+    again = asked.answer()
+    got.raw.limit(0.001)  # is none of whoever the connection serves now
+    with ThreadPoolExecutor(1) as pool:
+        body = pool.submit(body_of, again)
+        assert wait([body], SHORT).not_done
+        peer.send(b"again")
+        assert body.result(LONG) == b"again"
     assert list(pieces) == []
     assert worker.was_left_alone()
 

@@ -73,7 +73,8 @@ class AnswerBody:
     def limit(self, seconds: float) -> None:
         """How many seconds of silence are borne from here on."""
         self._idle = seconds
-        self._reader.limit(seconds)
+        if self._own_connection is not None:  # else it serves another exchange by now
+            self._reader.limit(seconds)
 
     def stream(self, amt: int | None = None, decode_content: bool | None = None) -> Iterator[bytes]:
         """The body's bytes in the pieces that arrive. Raises :class:`AnswerBroken`, :class:`AnswerLate`."""
