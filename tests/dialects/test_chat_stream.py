@@ -107,6 +107,18 @@ def test_what_is_no_completion_is_not_understood(body: bytes) -> None:
         list(ChatAnswer("tok").read_completion(body))
 
 
+def test_a_stream_may_be_one_completion() -> None:
+    whole = b'data: {"choices":[{"index":0,"message":{"content":"hi"},"finish_reason":"stop"}]}\n\n'
+    assert read([whole])[0] == [Start(), Text("hi"), Done()]
+
+
+def test_deepseek_counts_what_was_cached_in_a_place_of_its_own() -> None:
+    usage = {"prompt_tokens": 9, "completion_tokens": 2, "prompt_cache_hit_tokens": 4, "prompt_cache_miss_tokens": 5}
+    answer = ChatAnswer("tok")
+    list(answer.read_completion(json.dumps({"choices": [{"message": {"content": "hi"}}], "usage": usage}).encode()))
+    assert answer.usage == Usage(9, 2, 4)
+
+
 def test_a_plain_error_with_a_good_status_is_a_failure() -> None:
     pieces = list(ChatAnswer("tok").read_completion(b'{"object":"error","message":"no","code":404}'))
     assert pieces == [Failure(404, "", "no")]
@@ -128,6 +140,22 @@ def test_calls_that_all_count_as_the_first_are_told_apart_by_their_ids() -> None
     calls = [{"index": 0, "id": id, "function": {"name": "f", "arguments": "{}"}} for id in ("a", "b")]
     starts = [piece for piece in said(chunk({"tool_calls": calls})) if isinstance(piece, CallStart)]
     assert starts == [CallStart(0, "a", "f"), CallStart(1, "b", "f")]
+
+
+@pytest.mark.parametrize("shared", [{"index": 0}, {"index": 0, "id": ""}, {"id": "same"}, {"index": 0, "id": "same"}])
+def test_calls_that_nothing_else_tells_apart_are_known_by_their_names(shared: dict[str, Any]) -> None:
+    f, g = ({**shared, "function": {"name": name, "arguments": '{"x":1}'}} for name in "fg")
+    together = said(chunk({"tool_calls": [f, f, g]}))
+    assert [piece.name for piece in together if isinstance(piece, CallStart)] == ["f", "f", "g"]
+    assert [piece for piece in together if isinstance(piece, CallArguments)] == [
+        CallArguments(position, '{"x":1}') for position in range(3)
+    ]
+    assert said(chunk({"tool_calls": [f]}), chunk({"tool_calls": [g]})) == [
+        together[0],
+        together[1],
+        CallStart(1, "call_tok_1", "g"),
+        CallArguments(1, '{"x":1}'),
+    ]
 
 
 def test_an_id_given_twice_is_one_call_s_alone() -> None:
@@ -201,6 +229,9 @@ def test_a_stream_of_nothing_is_no_answer(wire: bytes) -> None:
         (b"event: error\ndata: no", Failure(500, "", "no")),
         (b'event: error\ndata: {"type":"error","error":{"type":"overloaded_error","message":"no"}}', Failure(503, "", "no")),
         (b'data: {"choices":[{"delta":{},"finish_reason":"abort"}]}', None),
+        # TensorRT-LLM and DeepSeek.
+        (b'data: {"choices":[{"delta":{},"finish_reason":"timeout"}]}', None),
+        (b'data: {"choices":[{"delta":{},"finish_reason":"insufficient_system_resource"}]}', None),
         (b'data: {"error":{"code":502,"message":"no"},"choices":[{"delta":{"content":""}}]}', Failure(502, "", "no")),
     ],
 )

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 from ..errors import AnswerNotUnderstood
+from .chat_calls import CallArguments, Calls, CallStart, odd
 from .chat_error import Failure, is_error, read_error
-from .json_text import dump, load
+from .json_text import load
 
 __all__ = [
     "CallArguments",
@@ -43,7 +44,8 @@ _REASONS: dict[str, FinishReason] = {
 }
 # An answer that was cut short is never whole, whatever else is said about its end.
 _WEIGHT = {"stop": 0, "tool_calls": 1, "length": 2, "content_filter": 3}
-_BROKEN_OFF = frozenset({"abort", "aborted", "cancelled", "canceled", "error"})
+# Of vLLM and SGLang, TensorRT-LLM, and DeepSeek.
+_BROKEN_OFF = frozenset({"abort", "aborted", "cancelled", "canceled", "error", "insufficient_system_resource", "timeout"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,23 +76,6 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
-class CallStart:
-    """A tool call begins. ``position`` counts the answer's calls from 0; ``id`` is unique within the answer."""
-
-    position: int
-    id: str
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class CallArguments:
-    """More of the arguments' JSON text for the call that began at ``position``. Calls may take turns."""
-
-    position: int
-    arguments: str
-
-
-@dataclass(frozen=True, slots=True)
 class Done:
     """The last piece of an answer that is whole: usage and finish reason are those of :class:`ChatAnswer`."""
 
@@ -105,14 +90,6 @@ class Usage(NamedTuple):
     output: int
     cached: int | None = None
     reasoning: int | None = None
-
-
-class _Call:
-    def __init__(self) -> None:
-        self.position = -1  # until the name is known
-        self.given_id = ""
-        self.name = ""
-        self.held = ""  # arguments that came before the name
 
 
 class ChatAnswer:
@@ -133,11 +110,7 @@ class ChatAnswer:
         """Whether :class:`Text` has them: a backend may send what nobody asked for."""
         self.has_begun = False
         self._reason: FinishReason | None = None
-        self._token = token
-        self._calls: list[_Call] = []
-        self._by_index: dict[int | None, _Call] = {}
-        self._by_id: dict[str, _Call] = {}
-        self._ids: set[str] = set()
+        self._calls = Calls(token, self._text)
         self._size = 0
 
     @property
@@ -170,7 +143,7 @@ class ChatAnswer:
         """
         if not self.has_begun:
             raise AnswerNotUnderstood("The worker's stream has no chat completion in it.")
-        if any(not call.name for call in self._calls):
+        if self._calls.lack_a_name:
             raise AnswerNotUnderstood("The worker's answer has a tool call without a name.")
         if self._reason is None:
             self._reason = "stop"
@@ -192,10 +165,10 @@ class ChatAnswer:
         if not choices:
             return
         if not isinstance(choices, list):
-            raise _odd("choices", choices)
+            raise odd("choices", choices)
         for choice in choices:
             if not isinstance(choice, dict):
-                raise _odd("a choice", choice)
+                raise odd("a choice", choice)
             if not choice.get("index"):  # a second answer to the same question was never asked for
                 yield from self._choice(choice, part)
         if is_error(value):
@@ -215,16 +188,18 @@ class ChatAnswer:
 
     def _choice(self, choice: dict[str, Any], part: str) -> Iterator[Piece]:
         said = choice.get(part)
+        if said is None:
+            said = choice.get("message")  # a stream of one chunk, which is the completion
         logprobs = self._logprobs(choice.get("logprobs")) if self.wants_logprobs else None
         if said:
             if not isinstance(said, dict):
-                raise _odd(f"the {part}", said)
+                raise odd(f"the {part}", said)
             yield from self._said(said, logprobs)
         reason = choice.get("finish_reason")
         if reason is None or reason == "":
             return
         if not isinstance(reason, str):
-            raise _odd("finish_reason", reason)
+            raise odd("finish_reason", reason)
         if reason in _BROKEN_OFF:
             yield Failure(502, "", f"The model server broke the answer off (finish_reason {reason!r}).")
             return
@@ -250,12 +225,9 @@ class ChatAnswer:
             yield Refusal(self._text(refusal, "refusal"))
         calls = said.get("tool_calls")
         if calls:
-            if not isinstance(calls, list):
-                raise _odd("tool_calls", calls)
-            for call in calls:
-                yield from self._call(call)
+            yield from self._calls.read(calls)
         elif said.get("function_call"):
-            yield from self._call({"index": 0, "function": said["function_call"]})
+            yield from self._calls.read([{"index": 0, "function": said["function_call"]}])
 
     def _parts(self, parts: list[Any]) -> Iterator[Piece]:
         """Content in parts, as Mistral's models have it: text, and thinking with parts of its own."""
@@ -270,66 +242,7 @@ class ChatAnswer:
                     if isinstance(one, dict) and one.get("text"):
                         yield Reasoning(self._text(one["text"], "thinking"))
             else:
-                raise _odd("a part of the content", part)
-
-    def _call(self, said: Any) -> Iterator[Piece]:
-        if not isinstance(said, dict):
-            raise _odd("a tool call", said)
-        function = said.get("function") or {}
-        if not isinstance(function, dict):
-            raise _odd("a tool call's function", function)
-        name, arguments = function.get("name") or "", function.get("arguments")
-        if isinstance(arguments, dict):
-            arguments = _json_of(arguments)
-        name, arguments = self._text(name, "name"), self._text(arguments or "", "arguments")
-        index = said.get("index")
-        if index is not None and not isinstance(index, int):
-            raise _odd("a tool call's index", index)
-        call = self._call_meant(index, self._text(said.get("id") or "", "id"), name)
-        if call.name:
-            if arguments:
-                yield CallArguments(call.position, arguments)
-            return
-        call.held += arguments
-        if name:
-            call.name = name
-            call.position = len(self._ids)
-            yield CallStart(call.position, self._unique_id(call), name)
-            if call.held:
-                yield CallArguments(call.position, call.held)
-                call.held = ""
-
-    def _call_meant(self, index: int | None, given_id: str, name: str) -> _Call:
-        """The call that a chunk goes on with, or a new one.
-
-        By its index, unless another id and a name say that a backend counts all of its calls as the first; without an
-        index by its id; without either, a name begins a call and anything else goes on with the last.
-        """
-        call = None
-        if index is not None:
-            call = self._by_index.get(index)
-            if call and given_id and call.given_id and given_id != call.given_id and name:
-                call = None
-        elif given_id:
-            call = self._by_id.get(given_id)
-        elif self._calls and not name:
-            call = self._calls[-1]
-        if call is None:
-            call = _Call()
-            self._calls.append(call)
-            self._by_index[index] = call
-        if given_id:
-            call.given_id = call.given_id or given_id
-            self._by_id[given_id] = call
-        return call
-
-    def _unique_id(self, call: _Call) -> str:
-        own = f"call_{self._token}_{call.position}"
-        wanted = call.given_id or own
-        while wanted in self._ids:
-            wanted, own = own, f"{own}_"
-        self._ids.add(wanted)
-        return wanted
+                raise odd("a part of the content", part)
 
     def _logprobs(self, said: object) -> list[dict[str, Any]] | None:
         content = said.get("content") if isinstance(said, dict) else None
@@ -343,7 +256,7 @@ class ChatAnswer:
 
     def _text(self, value: object, of: str) -> str:
         if not isinstance(value, str):
-            raise _odd(of, value)
+            raise odd(of, value)
         self._grow(len(value) + _PIECE_OVERHEAD)
         return value
 
@@ -351,13 +264,6 @@ class ChatAnswer:
         self._size += size
         if self._size > MAX_ANSWER:
             raise AnswerNotUnderstood(f"The worker's answer takes more than {MAX_ANSWER} bytes.")
-
-
-def _json_of(arguments: dict[str, Any]) -> str:
-    try:
-        return dump(arguments).decode()
-    except ValueError as wrong:
-        raise AnswerNotUnderstood(f"The worker's answer has a tool call with arguments that are no JSON: {wrong}.") from None
 
 
 def read_whole(body: bytes | bytearray, token: str, *, wants_logprobs: bool = False) -> tuple[ChatAnswer, list[Piece]]:
@@ -371,15 +277,6 @@ def read_whole(body: bytes | bytearray, token: str, *, wants_logprobs: bool = Fa
     return answer, pieces
 
 
-def _odd(what: str, value: object) -> AnswerNotUnderstood:
-    return AnswerNotUnderstood(f"The worker's answer is no chat completion: {what} is {_kind(value)}.")
-
-
-def _kind(value: object) -> str:
-    names = {bool: "true or false", int: "a number", float: "a number", str: "a text", list: "a list", dict: "an object"}
-    return names.get(type(value), "null")
-
-
 def _usage(usage: object) -> Usage | None:
     if not isinstance(usage, dict):
         return None
@@ -387,7 +284,8 @@ def _usage(usage: object) -> Usage | None:
     return Usage(
         _count(usage.get("prompt_tokens")) or 0,
         _count(usage.get("completion_tokens")) or 0,
-        _count(prompt.get("cached_tokens") if isinstance(prompt, dict) else None),
+        # DeepSeek has it beside the other counts.
+        _count(prompt.get("cached_tokens") if isinstance(prompt, dict) else usage.get("prompt_cache_hit_tokens")),
         # SGLang has it beside the other counts.
         _count(completion.get("reasoning_tokens") if isinstance(completion, dict) else usage.get("reasoning_tokens")),
     )
