@@ -71,6 +71,22 @@ TOO_MUCH = "input length and `max_tokens` exceed context limit: 20000 + 32000 > 
             "tokens: 20000 tokens from the input messages and 32000 tokens for the completion.",
             TOO_MUCH,
         ),
+        (
+            "This model's maximum context length is 32768 tokens. However, you requested 32000 output tokens and your prompt "
+            "contains at least 769 input tokens, for a total of at least 32769 tokens. Please reduce the length of the input "
+            "prompt or the number of requested output tokens.",
+            "input length and `max_tokens` exceed context limit: 16768 + 32000 > 32768",
+        ),
+        (
+            "This model's maximum context length is 32768 tokens. However, you requested 0 output tokens and your prompt "
+            "contains at least 32769 input tokens, for a total of at least 32769 tokens.",
+            "prompt is too long: 32769 tokens > 32768 maximum",
+        ),
+        (
+            "This model's maximum context length is 32768 tokens. However, you requested 500 output tokens and your prompt "
+            "contains 9000000 characters (more than 4130304 characters, which is the upper bound for 32268 input tokens).",
+            "prompt is too long. (This model's",
+        ),
         ("The input (40000 tokens) is longer than the model's context length (32768 tokens).", TOO_LONG),
         ("the request (40000 tokens) exceeds the available context size (32768 tokens), try increasing it", TOO_LONG),
         ("the request exceeds the available context size", "prompt is too long. (the request exceeds"),

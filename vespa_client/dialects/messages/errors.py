@@ -34,7 +34,11 @@ _TOO_LONG = (
     re.compile(_LIMIT + r".*?\((?P<prompt>\d+) (?:tokens )?in the messages, (?P<answer>\d+) in the completion\)", re.DOTALL),
     re.compile(_LIMIT + r".*?(?P<prompt>\d+) tokens from the input messages and (?P<answer>\d+) tokens", re.DOTALL),
     re.compile(r"too large: (?P<answer>\d+)\..*?" + _LIMIT + r".*?(?P<prompt>\d+) input tokens", re.DOTALL),
-    re.compile(_LIMIT + r".*?(?P<prompt>\d+) input tokens", re.DOTALL),
+    re.compile(
+        _LIMIT + r".*?requested (?P<answer>\d+) output tokens and your prompt contains at least (?P<least>\d+) input tokens",
+        re.DOTALL,
+    ),
+    re.compile(_LIMIT + r".*?(?<!upper bound for )\b(?P<prompt>\d+) input tokens", re.DOTALL),
     re.compile(_LIMIT + r".*?you requested (?P<prompt>\d+) tokens", re.DOTALL),
     re.compile(r"\((?P<prompt>\d+) tokens\).*?" + _LIMIT, re.DOTALL),
 )
@@ -61,7 +65,11 @@ def _too_long(message: str) -> str:
     if not found:
         return f"prompt is too long. ({message})"
     said = found.groupdict()
-    limit, prompt, answer = (int(said.get(name) or 0) for name in ("limit", "prompt", "answer"))
+    limit, prompt, answer, least = (int(said.get(name) or 0) for name in ("limit", "prompt", "answer", "least"))
+    if least:
+        # vLLM stops counting where there is no room left for the answer. Claude Code takes off what is missing by that count
+        # and a little more, time after time, and gives up before it fits: so it is led to ask for half.
+        prompt = max(least, limit - answer // 2)
     if answer and prompt < limit:
         return f"input length and `max_tokens` exceed context limit: {prompt} + {answer} > {limit}. ({message})"
     return f"prompt is too long: {prompt} tokens > {limit} maximum. ({message})"
