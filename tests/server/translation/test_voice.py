@@ -44,7 +44,7 @@ def test_openai_s_errors_have_its_shape(path: str) -> None:
     assert said["type"] and said["code"] and "param" in said
 
 
-@pytest.mark.parametrize("path", [OLLAMA, "/api/generate"])
+@pytest.mark.parametrize("path", [OLLAMA, "/api/generate", "/api/show", "/api/embed", "/api/blobs/sha256:0"])
 def test_ollama_s_errors_have_its_shape(path: str) -> None:
     assert json.loads(voice_of(path).error(PROBLEM)) == {"error": "The worker is gone. Ask again."}
 

@@ -16,6 +16,8 @@ __all__ = ["PLAIN", "TranslatedVoice", "Voice", "voice_of"]
 # The end of an event is an empty line, behind one of whichever line ends (HTML Standard, 9.2.5).
 _EVENT_END = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r)\Z")
 _NOBODY = Identity("vespa", 0)
+_OF_MESSAGES = re.compile(r"/v1/messages/.*|.*/v1/messages/*")
+_OF_OLLAMA = re.compile(r"/api/(?:blobs/.*|copy|create|delete|embed|embeddings|ps|pull|push|show|tags|version)")
 
 
 class Voice:
@@ -79,8 +81,11 @@ class TranslatedVoice(DialectVoice):
 def voice_of(path: str) -> Voice:
     """How to speak on the route ``path``, without its query, or on the one that was meant by it."""
     path = mended(path) or path
-    is_of_messages = path.startswith("/v1/messages/") or path.rstrip("/").endswith("/v1/messages")
-    dialect = dialect_of("/v1/messages" if is_of_messages else path)
+    if _OF_MESSAGES.fullmatch(path):
+        path = "/v1/messages"
+    elif _OF_OLLAMA.fullmatch(path):
+        path = "/api/chat"
+    dialect = dialect_of(path)
     return DialectVoice(dialect) if dialect else PLAIN
 
 
