@@ -37,15 +37,16 @@ def request(path: str, body: dict[str, Any] | None = None, method: str = "POST")
 class Workers:
     """Answers with one status after the other, and the last one for ever."""
 
-    def __init__(self, *statuses: int) -> None:
+    def __init__(self, *statuses: int, content_type: str = "text/plain") -> None:
         self._statuses = list(statuses)
+        self._fields = [("Content-Type", content_type)]
         self.asked: list[WorkerRequest] = []
         self.closed = 0
 
     def __call__(self, asked: WorkerRequest) -> WorkerAnswer:
         self.asked.append(asked)
         status = self._statuses.pop(0) if len(self._statuses) > 1 else self._statuses[0]
-        answer = SimpleNamespace(status_code=status, close=self._close)
+        answer = SimpleNamespace(status_code=status, fields=self._fields, close=self._close)
         return WorkerAnswer(cast("Any", answer), "worker", retried=False)
 
     def _close(self) -> None:
@@ -152,6 +153,20 @@ def test_a_worker_that_may_know_better_is_asked_first() -> None:
     assert workers.paths() == ["/v1/responses"]
     with pytest.raises(Untranslatable):
         translating.passage(asked, writer())
+
+
+def test_a_404_in_json_is_remembered_when_the_translated_request_has_succeeded() -> None:
+    translating, workers = translator(), Workers(404, 500, 404, 200, content_type="application/json")
+    for _ in range(3):
+        go(translating, request("/v1/messages"), workers)
+    assert workers.paths() == ["/v1/messages", CHAT, "/v1/messages", CHAT, CHAT]
+
+
+def test_an_earlier_response_that_a_worker_has_not_says_nothing_of_its_route() -> None:
+    translating, asked = translator(), request("/v1/responses", {"input": "x", "previous_response_id": "y"})
+    with pytest.raises(Untranslatable):
+        go(translating, asked, Workers(404, content_type="application/json"))
+    assert go(translating, asked, Workers(200))[1] == 200
 
 
 def test_hosted_tools_are_dropped_where_that_was_asked_for() -> None:

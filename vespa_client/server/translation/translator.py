@@ -8,8 +8,10 @@ from collections.abc import Callable
 
 from ...dialects import Dialect, Identity, Translation
 from ...errors import Untranslatable
+from ...http1.fields import field_value
 from ...http1.forwarding import TRANSLATED_HEADER
 from ...journal.log import log
+from ...outbound.answer import Answer
 from ...payload.worker_request import WorkerRequest
 from ...routing.exchange import WorkerAnswer
 from ...settings.table import Settings
@@ -94,20 +96,29 @@ class Passage:
         """
         if self._dialect is None:
             return ask(self._request)
-        path = self._request.path
+        refused: Answer | None = None
         if self.translation is None:
             came = ask(self._request)
             if came.answer.status_code not in NO_SUCH_ROUTE:
                 return came
-            came.answer.close()
-            self._missing.note(path)
-            log.info("The worker has no %s (%d); requests to it are translated.", path, came.answer.status_code)
+            refused = came.answer
+            refused.close()
+            if not _may_be_about_something_else(refused):
+                self._note_missing(refused)
             self.translate(self._dialect)
         assert self.translation is not None
         came = ask(self._request.translated(self.translation.target, self.translation.body, streams=self.translation.streams))
         if came.answer.status_code in NO_SUCH_ROUTE:
-            self._missing.forget(path)
+            self._missing.forget(self._request.path)
+        elif refused is not None and came.answer.status_code < 400:
+            self._note_missing(refused)
         return came
+
+    def _note_missing(self, refused: Answer) -> None:
+        path = self._request.path
+        if not self._missing.has(path):
+            self._missing.note(path)
+            log.info("The worker has no %s (%d); requests to it are translated.", path, refused.status_code)
 
     def translate(self, dialect: Dialect) -> None:
         """From here on the request goes in other words. Raises :class:`Untranslatable`."""
@@ -115,3 +126,12 @@ class Passage:
         self._writer.added = [*self._writer.added, (TRANSLATED_HEADER, dialect.name)]
         if translation.streams:
             self._writer.voice = TranslatedVoice(dialect, translation.stream())
+
+
+def _may_be_about_something_else(refused: Answer) -> bool:
+    """Whether the worker's route may be there all the same, and what it hasn't is a model, say, or an earlier response.
+
+    Some servers say in JSON that there is no such route, and all say so of what is named in a request. Only the translated
+    request's success tells which it was.
+    """
+    return refused.status_code == 404 and "json" in field_value(refused.fields, "content-type").lower()
