@@ -291,17 +291,23 @@ def test_a_worker_that_is_lost_later_is_an_error_event_and_a_broken_end(
     assert "broken: worker_answer_broken" in log.wait_for("#1 POST /v1/x -> 200")
 
 
-@pytest.mark.parametrize("body", [b'{"error": "no such model"}', b""])
-def test_a_workers_own_error_is_an_error_event_with_its_words(beating: VastClient, worker: RawWorker, body: bytes) -> None:
-    with connect(beating.url) as client:
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [("404 Not Found", b'{"error": "no such model"}'), ("404 Not Found", b""), ("503 Service Unavailable", b"busy")],
+)
+def test_a_workers_own_error_is_an_error_event_with_its_words(
+    start_proxy: StartProxy, worker: RawWorker, status: str, body: bytes
+) -> None:
+    with connect(start_proxy(heartbeat=BEAT, retries=0).url) as client:
         client.send(post(STREAM))
         peer, _ = worker.request()
         hear_beats(client)
-        peer.send(answer(body, "404 Not Found"))
+        peer.send(answer(body, status))
         error = event_at_the_end(client)
     assert error["code"] == "worker_failed"
-    assert "answered 404" in error["message"]
+    assert f"answered {status[:3]}" in error["message"]
     assert body.decode() in error["message"]
+    assert "gave no reason" not in error["message"]
 
 
 def test_an_answer_that_is_no_event_stream_can_not_follow(beating: VastClient, worker: RawWorker) -> None:

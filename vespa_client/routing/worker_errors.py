@@ -58,13 +58,10 @@ def gave_no_reason(status: int, method: str, path: str, *, retried: bool) -> Wor
     """An error of the worker's without a body, or with one that says no more than the status, to such a request."""
     if is_about_a_route(status, path):
         return no_such_route(status, method, path, retried=retried)
-    return WorkerFailed(f"The worker answered {status} without saying why.", hint=_hint(status), status=status, retried=retried)
+    hint = _HINTS.get(status, "The worker gave no reason. The worker's log may say more.")
+    return WorkerFailed(f"The worker answered {status} without saying why.", hint=hint, status=status, retried=retried)
 
 
 def answered_after_a_heartbeat(status: int, said: str) -> WorkerError:
     """An error of the worker's, ``said`` its text, to a client that has been given an event stream's head already."""
-    return WorkerFailed(f"The worker answered {status}: {said}", status=status, hint=_hint(status))
-
-
-def _hint(status: int) -> str:
-    return _HINTS.get(status, "The worker gave no reason. The worker's log may say more.")
+    return WorkerFailed(f"The worker answered {status}: {said}", status=status, hint=_HINTS.get(status, ""))
