@@ -26,7 +26,7 @@ from vespa_client.dialects.chat_error import Failure
 from vespa_client.dialects.chat_stream import ChatStream
 from vespa_client.errors import AnswerNotUnderstood
 
-some = settings(max_examples=150, deadline=None)
+some = settings(max_examples=150)
 
 
 def read(parts: Sequence[bytes]) -> tuple[list[Piece], ChatStream]:

@@ -12,7 +12,7 @@ from tests.dialects.backends import cut, cuts, letters
 from vespa_client.dialects.events import MAX_EVENT, Event, EventDecoder, encode_event
 from vespa_client.errors import AnswerNotUnderstood
 
-some = settings(max_examples=200, deadline=None)
+some = settings(max_examples=200)
 
 
 def decode(parts: Sequence[bytes]) -> list[Event]:

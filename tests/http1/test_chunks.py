@@ -14,7 +14,7 @@ from vespa_client.http1.chunks import ChunkedDecoder, encode_chunk, last_chunk
 from vespa_client.http1.heads import MAX_HEAD
 from vespa_client.http1.malformed import MessageError
 
-some = settings(max_examples=200, deadline=None)
+some = settings(max_examples=200)
 
 bodies = st.lists(st.binary(min_size=1, max_size=30), max_size=6)
 extensions = st.sampled_from([b"", b";x", b";x=y", b' ; x="y z"', b"\t;\xc3\xa9"])

@@ -26,7 +26,7 @@ PACK = {
 }
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.binary(max_size=200), st.sampled_from(list(PACK)), st.integers(1, 50))
 def test_what_was_packed_comes_out_in_whatever_pieces_it_comes(data: bytes, way: str, step: int) -> None:
     packed = PACK[way](data)

@@ -10,7 +10,7 @@ from vespa_client.http1.fields import Fields, field_value
 from vespa_client.http1.forwarding import COST_HEADER, ERROR_HEADER, answer_fields, describes_body, held_back
 from vespa_client.http1.forwarding import worker_fields as fields_for_a_worker
 
-some = settings(max_examples=200, deadline=None)
+some = settings(max_examples=200)
 
 HOP_BY_HOP = [
     "Connection",

@@ -22,7 +22,7 @@ from vespa_client.http1.heads import (
 )
 from vespa_client.http1.malformed import MessageError
 
-some = settings(max_examples=200, deadline=None)
+some = settings(max_examples=200)
 
 TOKEN = "!#$%&'*+-.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 VALUE = "".join(chr(code) for code in range(256) if code == 9 or (code >= 32 and code != 127))

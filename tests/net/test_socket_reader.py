@@ -81,7 +81,7 @@ def reader_of(sock: socket.socket, seconds: float = LONG) -> SocketReader:
     return SocketReader(TimedSocket(sock), seconds)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     st.integers(0, 3),
     st.lists(st.sampled_from([b"A", b":", b" ", b"\r", b"\n", b"\r\n", b"\xff"]), min_size=1, max_size=15),
@@ -107,7 +107,7 @@ def test_a_head_is_the_same_in_whatever_segments_it_comes(
     assert outcome([bytes([byte]) for byte in data]) == whole
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.binary(max_size=300), st.lists(st.integers(0, 300), max_size=8), st.integers(1, 50))
 def test_no_byte_behind_the_head_is_lost(after: bytes, places: list[int], limit: int) -> None:
     reader = SocketReader(Segments(cut(HEAD + b"\r\n\r\n" + after, places)), LONG)  # type: ignore[arg-type]

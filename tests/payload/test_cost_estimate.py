@@ -163,7 +163,7 @@ paths = st.sampled_from(sorted({path for path, _, _ in CASES}))
 fields = st.sampled_from(sorted({field for _, body, _ in CASES if isinstance(body, dict) for field in body}))
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(paths, st.dictionaries(fields, odd_values, max_size=6))
 def test_no_body_is_too_odd(path: str, values: dict[str, Any]) -> None:
     assert 1 <= float(estimate_cost(path, values)) <= 1e9

@@ -19,7 +19,7 @@ from vespa_client.payload.json_body import check_body
 from vespa_client.sandbox.autoscaler import signed_text
 from vespa_client.sandbox.signing import SigningKey
 
-some = settings(max_examples=100, deadline=None)
+some = settings(max_examples=100)
 
 KEY = SigningKey()
 
@@ -174,7 +174,7 @@ fragments = st.lists(
 ).map(b"".join)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(fragments | st.binary(min_size=1, max_size=20))
 @example(b'"\xed\xa0\x80"')
 @example(b'"\xc0\xaf"')

@@ -16,7 +16,7 @@ from vespa_client.payload.multipart import MAX_PARTS
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.tuples(texts.filter(bool), texts), max_size=8))
 def test_what_urlencode_writes_comes_back_whole(fields: list[tuple[str, str]]) -> None:
     parts = parse_form(urlencode(fields).encode())
@@ -57,7 +57,7 @@ def test_a_malformed_form_is_refused(body: bytes, says: str) -> None:
         parse_form(body)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.binary(max_size=60) | st.text("a=&%+0", max_size=30).map(str.encode))
 def test_any_bytes_are_refused_or_read(body: bytes) -> None:
     try:

@@ -109,7 +109,7 @@ def decoded(text: str) -> bool | str:
     return isinstance(parsed, dict) and parsed.get("stream") is True
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(VALUES | damaged() | st.lists(TOKENS, max_size=12).map("".join))
 @example('{"stream": true, "stream": false}')
 @example('{"stream": false, "stream": true}')

@@ -114,7 +114,7 @@ def test_a_file_is_known_from_its_base64() -> None:
 wavs = st.binary(max_size=99).map(lambda rest: b"RIFF" + rest[:4].ljust(4) + b"WAVE" + rest)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(wavs | st.binary(max_size=60), st.text())
 def test_no_bytes_are_too_odd(content: bytes, text: str) -> None:
     assert 0 <= audio_seconds(brief(content), text) <= len(content)

@@ -26,7 +26,7 @@ from .received import Received, received
 
 __all__ = ["received"]
 
-many = settings(max_examples=300, deadline=None)
+many = settings(max_examples=300)
 
 # What no library writes so that it can be told from something else: an escape that was one already, and backslashes.
 plain_names = st.text(st.characters(exclude_categories=["Cs", "Cc"], exclude_characters="\\"), min_size=1, max_size=30).filter(
@@ -184,7 +184,7 @@ scraps = st.sampled_from(
 )
 
 
-@settings(max_examples=1500, deadline=None)
+@settings(max_examples=1500)
 @given(good_bodies, st.lists(st.tuples(st.floats(0, 1), st.integers(0, 5), scraps | st.binary(max_size=3)), max_size=4))
 def test_a_changed_body_is_refused_or_read_whole(good: tuple[str, bytes], edits: list[tuple[float, int, bytes]]) -> None:
     content_type, body = good

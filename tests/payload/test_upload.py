@@ -342,7 +342,7 @@ texts = st.sampled_from(["", "1", "true", "{}", "{", "[1]", "ü", "\0"]) | st.te
 values = texts | st.tuples(texts, st.binary(max_size=20))
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500)
 @given(st.sampled_from([*UPLOAD_ROUTES, OTHER]), st.lists(st.tuples(names, values), max_size=6), st.booleans())
 def test_any_form_is_refused_or_whole(path: str, fields: list[Field], general_rule: bool) -> None:
     body, content_type = urllib3.encode_multipart_formdata(fields)

@@ -73,7 +73,7 @@ def test_two_costs_are_a_400() -> None:
         read_cost([("X-Serverless-Cost", "1"), ("x-serverless-cost", "1")])
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.text("0123456789+-.eE_, xnaif", max_size=8))
 def test_a_cost_is_taken_if_json_has_such_a_number(text: str) -> None:
     try:

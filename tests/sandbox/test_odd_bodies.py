@@ -76,7 +76,7 @@ def mutated(value: Any, source: Random) -> Any:
     return [mutated(item, source) for item in value] if isinstance(value, list) else value
 
 
-@settings(deadline=None, max_examples=400)
+@settings(max_examples=400)
 @given(st.sampled_from(BODIES), st.integers(0, 2**32))
 def test_odd_bodies_are_answered_or_refused(case: tuple[str, Any], seed: int) -> None:
     path, body = case

@@ -197,7 +197,7 @@ schemas = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(schemas, st.none() | st.integers(0, 99))
 def test_any_schema_gets_what_it_allows(schema: Any, seed: int | None) -> None:
     check(schema, seed)
@@ -210,7 +210,7 @@ values = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(values)
 def test_whatever_is_said_to_be_a_schema_is_answered_or_refused(schema: Any) -> None:
     with contextlib.suppress(SchemaUnsatisfied):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import re
 
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import example, given, settings
 
 from ..support.h11_reading import Asked, read_by_h11
 from ..support.hostile_cases import REFUSED, SERVED
@@ -118,7 +118,7 @@ def test_nothing_of_a_request_with_an_odd_part_goes_upstream_unless_h11_reads_it
         check(stage, data)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300)
 @given(changed_requests() | composed_requests)
 @example(b"POST /a HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}\r\nGET /b HTTP/1.1\r\nHost: localhost\r\n\r\n")
 def test_nothing_of_a_changed_request_goes_upstream_unless_h11_reads_it_so(stage: Stage, data: bytes) -> None:

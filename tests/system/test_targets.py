@@ -238,7 +238,7 @@ escapes = st.builds("%{:02{}}".format, st.integers(0, 255), st.sampled_from("xX"
 targets = st.lists(signs | escapes, max_size=30).map(lambda parts: "/" + "".join(parts))
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(targets.filter(lambda target: not target.startswith("/_vespa")))
 def test_any_target_comes_out_as_it_was_written(route: Route, target: str) -> None:
     assert route.head_of(post(b"{}", target)).startswith(f"POST {route.before}{target} HTTP/1.1\r\n".encode())

@@ -20,7 +20,7 @@ def read(parts: Sequence[str]) -> tuple[str, bool]:
     return so_far + last, was_whole
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.text(), st.booleans(), st.lists(st.integers(0, 200)))
 def test_any_text_comes_out_as_it_was_however_it_is_cut(text: str, ascii_only: bool, places: list[int]) -> None:
     arguments = json.dumps({"input": text}, ensure_ascii=ascii_only)

@@ -17,7 +17,7 @@ from vespa_client.dialects import Identity, Translation
 from vespa_client.dialects.responses import Responses
 from vespa_client.errors import AnswerNotUnderstood, Untranslatable
 
-often = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+often = settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 REQUEST: dict[str, Any] = {
     "model": "m",

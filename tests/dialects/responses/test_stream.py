@@ -17,7 +17,7 @@ from vespa_client.dialects.chat_answer import CallArguments, CallStart, Piece, R
 from vespa_client.dialects.responses import Responses
 from vespa_client.errors import AnswerNotUnderstood
 
-some = settings(max_examples=100, deadline=None)
+some = settings(max_examples=100)
 
 TOOLS: list[dict[str, Any]] = [
     {"type": "function", "name": "look_up", "parameters": {"type": "object", "properties": {"input": {"type": "string"}}}},
