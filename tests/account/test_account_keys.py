@@ -159,7 +159,7 @@ def test_a_file_with_more_than_a_key_is_said(own_home: Path, text: str) -> None:
     assert MARKED not in str(caught.value) + caught.value.hint
 
 
-@pytest.mark.parametrize("data", [b"\xff\xfe\x00k\x00", "schlüssel".encode(), b"\x7fELF\x00\x01", f"{MARKED}\x00".encode()])
+@pytest.mark.parametrize("data", [b"\xff\xfe\x00k\x00", "schlüssel".encode(), b"\x7fELF\x00\x01", f"{MARKED}\x00more".encode()])
 def test_a_file_that_is_no_text_is_said(own_home: Path, data: bytes) -> None:
     path = own_home / ".vast_api_key"
     path.write_bytes(data)
@@ -257,6 +257,18 @@ class TestFilesOfWindows:
         (own_home / ".vast_api_key").write_bytes(MARKS[encoding] + end.encode(encoding))
         assert found_keys() == [(MARKED, True)]
 
+    @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+    @pytest.mark.parametrize("end", ["", "\n", "\r\n", " \r\n\r\n"])
+    def test_without_a_mark_its_first_character_tells(self, own_home: Path, encoding: str, end: str) -> None:
+        (own_home / ".vast_api_key").write_bytes((MARKED + end).encode(encoding))
+        assert found_keys() == [(MARKED, True)]
+
+    @pytest.mark.parametrize("filler", ["\0", "\0\0\0", "\x1a", "\x1a\0\0", "\r\n\x1a", "\n\0\0"])
+    @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le"])
+    def test_what_fills_it_up_does_not_count(self, own_home: Path, encoding: str, filler: str) -> None:
+        (own_home / ".vast_api_key").write_bytes((MARKED + filler).encode(encoding))
+        assert found_keys() == [(MARKED, True)]
+
     @pytest.mark.parametrize("quote", ['"', "'"])
     def test_the_quotes_of_cmd_do_not_count(self, own_home: Path, monkeypatch: pytest.MonkeyPatch, quote: str) -> None:
         write_key(own_home / ".vast_api_key", f"{quote}{MARKED}{quote} \r\n")
@@ -266,7 +278,7 @@ class TestFilesOfWindows:
         assert found_keys() == [("an-accounts-key", True)]
         assert resolve({}).api_key == "an-endpoints-key"
 
-    @pytest.mark.parametrize("data", [b"\xff\xfe", b"\xef\xbb\xbf", b"\xef\xbb\xbf\r\n"])
+    @pytest.mark.parametrize("data", [b"\xff\xfe", b"\xef\xbb\xbf", b"\xef\xbb\xbf\r\n", b"\0\0", b"\x1a"])
     def test_a_mark_alone_is_an_empty_file(self, own_home: Path, data: bytes) -> None:
         (own_home / ".vast_api_key").write_bytes(data)
         assert found_keys() == []

@@ -17,6 +17,8 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16-le"),
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
+# A block's rest, and the end of a file under DOS, which cmd's copy still writes.
+_FILLERS = "\0\x1a"
 
 _reading = threading.Lock()  # guards what is below
 _read_once: dict[tuple[int, int], bytes] = {}
@@ -51,9 +53,14 @@ def _read(path: Path) -> bytes:
 def decoded(data: bytes) -> str:
     """Text as editors and shells write it: UTF-8, or what its mark says. Notepad and PowerShell 5 write one.
 
-    Raises UnicodeDecodeError.
+    ``cmd /u`` writes UTF-16 without one. What only fills a file up at its end is left out. Raises UnicodeDecodeError.
     """
-    for mark, encoding in _MARKS:
-        if data.startswith(mark):
-            return data[len(mark) :].decode(encoding)
-    return data.decode("utf-8")
+    mark, encoding = next((pair for pair in _MARKS if data.startswith(pair[0])), (b"", _unmarked(data)))
+    return data[len(mark) :].decode(encoding).rstrip(_FILLERS)
+
+
+def _unmarked(data: bytes) -> str:
+    """The encoding of a text without a mark, by its first character, which is ASCII in all files that are read here."""
+    if data[:1] == b"\0" != data[1:2]:
+        return "utf-16-be"
+    return "utf-16-le" if data[1:2] == b"\0" != data[:1] else "utf-8"
