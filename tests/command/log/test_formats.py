@@ -6,7 +6,9 @@ import json
 import logging
 import os
 import re
+import shutil
 import stat
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -113,6 +115,38 @@ def test_a_log_file_that_can_t_be_written_is_said_at_once(tmp_path: Path) -> Non
     with pytest.raises(ConfigurationError, match="can't be written: No such file"), logging_as_told(settings, Totals()):
         pass
     assert log.handlers == [handler for handler in log.handlers if isinstance(handler, logging.NullHandler)]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a disk that is always full")
+def test_a_log_file_on_a_full_disk_changes_nothing(account: Sandbox) -> None:
+    with serving(account, "--log-file", "/dev/full") as it:
+        url = it.listening()
+        assert [ask(url).status_code for _ in range(3)] == [200] * 3
+        err = ended(it)
+    assert it.process.returncode == 0
+    assert err.count(" -> 200") == 3
+    assert err.count("The log file /dev/full can't be written: No space left on device.") == 1
+    assert "Traceback" not in err
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows lets nobody remove a file that is written")
+def test_a_log_file_whose_directory_goes_and_comes_back(account: Sandbox, tmp_path: Path) -> None:
+    path = tmp_path / "logs" / "vespa.log"
+    path.parent.mkdir()
+    with serving(account, "--debug", "--log-file", str(path)) as it, requests.Session() as session:
+        url = it.listening()
+        ask(url, session)
+        shutil.rmtree(path.parent)
+        # On one connection, which no line that can't be written may end.
+        assert [ask(url, session).status_code for _ in range(3)] == [200] * 3
+        path.parent.mkdir()
+        assert ask(url, session).status_code == 200
+        session.close()
+        err = ended(it)
+    assert err.count(f"The log file {path} can't be written: No such file or directory.") == 1
+    assert "Traceback" not in err
+    assert " -> 200" in path.read_text("utf-8")
+    assert re.search(rf"The log file {re.escape(str(path))} is written again; [0-9]+ lines are missing there", err)
 
 
 class Heard(logging.Handler):
