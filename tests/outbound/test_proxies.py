@@ -133,6 +133,10 @@ def test_this_machine_is_never_behind_one(host: str) -> None:
         ("[2001:db8::1]:41234", "2001:db8::1", 41234, True),
         ("[2001:db8::1]:41234", "2001:db8::1", 41235, False),
         ("fe80::1%eth0", "fe80::1", 41234, True),
+        ("[fe80::1%25eth0]:41234", "fe80::1%eth0", 41234, True),
+        # With a dot behind it, which makes no name of an address.
+        ("203.0.113.7.", "203.0.113.7", 41234, True),
+        ("203.0.113.7", "203.0.113.7.", 41234, True),
         ("::ffff:203.0.113.7", "203.0.113.7", 41234, True),
         # Networks.
         ("[2001:db8::]/32", "2001:db8::7", 41234, True),
@@ -144,10 +148,20 @@ def test_this_machine_is_never_behind_one(host: str) -> None:
         ("0.0.0.0/0", "203.0.113.7", 41234, True),
         ("0.0.0.0/0", "2001:db8::1", 41234, False),
         ("203.0.113.0/33", "203.0.113.7", 41234, False),
+        ("[2001:db8::/32]", "2001:db8::7", 41234, True),
+        ("[2001:db8::/32]", "2001:db9::7", 41234, False),
+        ("fe80::%eth0/10", "fe80::1%eth0", 41234, True),
+        ("::ffff:203.0.113.0/120", "203.0.113.7", 41234, True),
+        ("::ffff:203.0.113.0/120", "203.0.114.7", 41234, False),
+        ("::ffff:0:0/64", "203.0.113.7", 41234, False),
         # Ports, those that an address leaves out as well.
         ("203.0.113.7:41234", "203.0.113.7", 41234, True),
         ("203.0.113.7:41234", "203.0.113.7", 41235, False),
         ("vast.ai:443", "run.vast.ai", None, True),
+        ("vast.ai:", "run.vast.ai", None, True),
+        ("[2001:db8::1]:", "2001:db8::1", 41234, True),
+        ("*:443", "run.vast.ai", None, True),
+        ("*:443", "run.vast.ai", 8443, False),
         ("vast.ai:80", "run.vast.ai", None, False),
         ("*.vast.ai:443", "run.vast.ai", None, True),
         # What is part of a name or of an address only.
@@ -175,7 +189,9 @@ def test_a_kind_of_proxy_that_is_not_supported_is_said_without_its_password() ->
     assert some.for_host("http", "localhost", 8010) is None
 
 
-@pytest.mark.parametrize("broken", ["http://", "http://[::1", "http://host:port", "http://:3128", "http://host:0"])
+@pytest.mark.parametrize(
+    "broken", ["http://", "http://[::1", "http://host:port", "http://:3128", "http://host:0", "PROXY host:1", "http://host :1"]
+)
 def test_a_proxy_that_is_no_address_is_said(broken: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         proxies(https=broken).for_host("https", "run.vast.ai", None)

@@ -19,8 +19,8 @@ __all__ = ["OutboundProxies"]
 _Host = str | ipaddress.IPv4Address | ipaddress.IPv6Address
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-# An IPv6 address has brackets where a port follows.
-_WITH_PORT = re.compile(r"(\[[^]]*\]|[^:]*):([0-9]+)")
+# An IPv6 address has brackets where a port follows. An empty one is none (RFC 3986, 3.2.3).
+_WITH_PORT = re.compile(r"(\[[^]]*\]|[^:]*):([0-9]*)")
 # Not urlsplit, which refuses some addresses that hold a password all the same.
 _LOG_IN = re.compile(r"[^/]*//([^/]*)@")
 
@@ -69,7 +69,7 @@ def _kind(proxy: str) -> str:
     """The scheme of the proxy's URL."""
     try:
         parts = urlsplit(proxy)
-        whole = bool(parts.hostname) and parts.port != 0
+        whole = bool(re.fullmatch(r"\S+", parts.hostname or "")) and parts.port != 0
     except ValueError:
         whole = False
     if not whole:
@@ -85,13 +85,13 @@ class _Excepted:
     """One entry of NO_PROXY, in any of the forms that curl, requests and Go take.
 
     A name, which stands for those below it too, with or without a dot or ``*.`` before it and a dot behind it; an address,
-    IPv6 with or without brackets; either with a port; a network; ``*`` for everything.
+    IPv6 with or without brackets; either with a port; a network, with or without brackets too; ``*`` for everything.
     """
 
     def __init__(self, entry: str) -> None:
         self._network = _network(entry)
         match = _WITH_PORT.fullmatch(entry)
-        self._port = int(match[2]) if match else None
+        self._port = int(match[2]) if match and match[2] else None
         name = match[1] if match else entry
         self._is_everything = name == "*"
         self._host = _comparable(name.removeprefix("*").lstrip("."))
@@ -108,17 +108,20 @@ class _Excepted:
 
 
 def _network(entry: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network | None:
-    address, slash, length = entry.partition("/")
+    address, slash, length = entry.replace("[", "").replace("]", "").partition("/")
     try:
-        return ipaddress.ip_network(f"{address.strip('[]')}/{length}", strict=False) if slash else None
+        found = ipaddress.ip_network(f"{address.partition('%')[0]}/{length}", strict=False) if slash else None
     except ValueError:
         return None
+    mapped = getattr(found and found.network_address, "ipv4_mapped", None)
+    return ipaddress.ip_network((mapped, found.prefixlen - 96)) if found and mapped and found.prefixlen >= 96 else found
 
 
 def _comparable(host: str) -> _Host:
     """A name in small letters and without the dot at its end; an address by its value."""
+    host = host.rstrip(".")
     try:
         address = ipaddress.ip_address(host.strip("[]").partition("%")[0])
     except ValueError:
-        return host.lower().rstrip(".")
+        return host.lower()
     return getattr(address, "ipv4_mapped", None) or address
