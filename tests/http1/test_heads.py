@@ -272,6 +272,12 @@ def test_a_target_that_is_no_path_is_refused(target: str) -> None:
     assert problem.value.status == 400
 
 
+@pytest.mark.parametrize("target", ["/%", "/?q=100%", "/%zz", "/[%2]", "/?q=100%&b=c"])
+def test_a_percent_sign_by_itself_is_refused_with_how_to_write_it(target: str) -> None:
+    with pytest.raises(MessageError, match="is written %25"):
+        request(start=f"GET {target} HTTP/1.1")
+
+
 LEFT_BARE = [
     ("/[1]", "/%5B1%5D"),
     ("/a]", "/a%5D"),

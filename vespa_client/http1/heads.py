@@ -37,6 +37,8 @@ _ORIGIN_FORM = re.compile(r"/(?:[A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-Fa-f]{2})*
 # What the URL Standard has browsers, and others have curl, httpx and Go, leave as it is, and RFC 3986 has escaped. Nobody
 # takes it for the end of a target or for a host: a space, a quote, "<", ">", "#" and a backslash some do.
 _LEFT_BARE = re.compile(r"[\[\]{}|^`\x80-\xff]")
+# Browsers leave this bare too; but readers don't agree on what it and the next two characters are.
+_HALF_ESCAPE = re.compile(r"%(?![0-9A-Fa-f]{2})")
 # The second half of ASCII's controls, as Unicode has them.
 _MORE_CONTROLS = re.compile(r"[\x80-\x9f]")
 _ABSOLUTE_FORM = re.compile(r"https?://([^/?]*)(/.*|\?.*|)", re.IGNORECASE)
@@ -154,6 +156,8 @@ def _split_target(method: str, target: str) -> tuple[str | None, str]:
         target = rest if rest.startswith("/") else "/" + rest
     if not _ORIGIN_FORM.fullmatch(target):
         target = _escaped(target)
+        if _HALF_ESCAPE.search(target):
+            raise RequestMalformed("the request target has a percent sign without two digits; one by itself is written %25")
         if not _ORIGIN_FORM.fullmatch(target):
             raise RequestMalformed(
                 "the request target is no path and query by RFC 3986; percent-encode what isn't allowed in one"
