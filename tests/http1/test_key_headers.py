@@ -22,7 +22,7 @@ X-Shopify-Access-Token X-Forwarded-Access-Token X-Plex-Token X-MS-TOKEN-AAD-ID-T
 Cf-Access-Client-Secret Cf-Access-Jwt-Assertion X-Goog-Iap-Jwt-Assertion X-Auth-Email X-OAuth-Scopes X-Emby-Authorization
 x-ms-authorization-auxiliary X-Goog-Authenticated-User-Email X-MS-CLIENT-PRINCIPAL X-GitHub-OTP X-TOTP DPoP X-JWT X-Bearer
 X-CSRF-Token X-XSRF-TOKEN X-CSRFToken Session-Token X-Session-Key Signature Signature-Input X-Hub-Signature-256
-X-Password X-Passwd X-User-Pwd userpwd X-Passphrase X-Passcode X-Client-Pass X-Creds X-Credentials X-Secret-Key
+X-Password X-Passwd X-User-Pwd userpwd X-Passphrase X-Passcode X-Client-Pass X-PW X-WSSE X-Creds X-Credentials X-Secret-Key
 x-amz-server-side-encryption-customer-key X-Keys X-Tokens X-Secrets X-Authorisation X-Authorized-By Authentication X-Authn
 Sec-Private-State-Token
 """)

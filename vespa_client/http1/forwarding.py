@@ -6,6 +6,7 @@ what could be somebody's secret: the worker is a machine of a stranger.
 
 from __future__ import annotations
 
+import re
 from functools import lru_cache
 
 from .fields import Fields, list_items, values_of
@@ -60,7 +61,8 @@ _ABOUT_THE_BODY = frozenset(
         "digest",
         "repr-digest",
         "unencoded-digest",
-        "x-amz-content-sha256",
+        "x-amz-decoded-content-length",
+        "x-amz-sdk-checksum-algorithm",
         "x-goog-hash",
         "mime-version",
         "etag",
@@ -68,6 +70,8 @@ _ABOUT_THE_BODY = frozenset(
     }
 )
 _CHECKSUM_PREFIX = "x-amz-checksum-"
+# Each cloud signs it under a prefix of its own: x-amz-, x-ms-, x-goog-, and Oracle's under none.
+_CHECKSUM = re.compile(r"x-(?:.*-)?content-(?:md5|sha-?[0-9]+|crc32c?|digest)")
 
 
 def held_back(fields: Fields, forwarded: frozenset[str]) -> list[str]:
@@ -119,7 +123,7 @@ def describes_body(name: str) -> bool:
     lower = name.lower().replace("_", "-")
     if lower.startswith("content-"):
         return not lower.startswith("content-security-policy")
-    return lower in _ABOUT_THE_BODY or lower.startswith(_CHECKSUM_PREFIX)
+    return lower in _ABOUT_THE_BODY or lower.startswith(_CHECKSUM_PREFIX) or bool(_CHECKSUM.fullmatch(lower))
 
 
 def _beyond_connection(fields: Fields) -> Fields:

@@ -19,7 +19,7 @@ _INSIDE = re.compile(
     r"|pass[-_.]?(?:word|phrase|code)|passwd|pwd|secret(?!ar)|credential|cookie|bearer|signature|csrf|xsrf|dpop|hmac|jwt|oidc|saml"
 )
 # Parts of many a word: each as a word of its own, between signs or in capitals.
-_WORDS = frozenset({"assertion", "cred", "creds", "otp", "pass", "principal", "totp"})
+_WORDS = frozenset({"assertion", "cred", "creds", "otp", "pass", "principal", "pw", "totp", "wsse"})
 _WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 # Well-known names that have such a word and are nobody's key. Of W3C's tracing and of the rest, none has one.
 _NO_SECRETS = frozenset(
