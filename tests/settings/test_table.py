@@ -139,6 +139,7 @@ def test_a_key_that_cannot_work_is_refused_and_not_shown(name: str, key: str) ->
     with pytest.raises(ConfigurationError) as caught:
         Settings(**{name: key})
     assert "one word" in caught.value.message
+    assert caught.value.message.endswith("pasted along?).")
     assert MARKED not in repr(caught.value) + str(caught.value) + caught.value.hint
 
 

@@ -82,6 +82,8 @@ def _near_flags(parser: argparse.ArgumentParser, words: Sequence[str]) -> list[s
     import difflib
 
     known = [flag for action in parser._actions for flag in action.option_strings if flag.startswith("--")]
+    if not any(word.startswith("-") for word in words):
+        return [flag for word in words if (flag := "--" + word.partition("=")[0].lower()) in known]
     typed = ["--" + word.partition("=")[0].lstrip("-").replace("_", "-").lower() for word in words if word.startswith("-")]
     found = [difflib.get_close_matches(flag, known, 1, cutoff=0.75) for flag in typed]
     return list(dict.fromkeys(flag for flags in found for flag in flags))

@@ -51,7 +51,7 @@ def key(value: str) -> str:
     if not value:
         raise ValueError("it is empty")
     if not re.fullmatch(r"[!-~]+", value):
-        raise ValueError("a key is one word of plain ASCII letters, digits and signs; was something else pasted along?")
+        raise ValueError("a key is one word of plain ASCII letters, digits and signs (was something else pasted along?)")
     return value
 
 
