@@ -180,8 +180,9 @@ def test_an_answer_that_is_no_list_of_endpoints_is_said(sandbox: Sandbox, body: 
     assert "--console-url" in problem.hint
 
 
-def test_success_false_is_a_failure(sandbox: Sandbox) -> None:
-    problem = failure(sandbox, 200, {"success": False, "results": [], "msg": "no"})
+@pytest.mark.parametrize("results", [{"results": []}, {"results": None}, {}])
+def test_success_false_is_a_failure(sandbox: Sandbox, results: dict[str, Any]) -> None:
+    problem = failure(sandbox, 200, {"success": False, "msg": "no", **results})
     assert type(problem) is ConsoleError
     assert "failed" in problem.message
 
@@ -341,6 +342,8 @@ ODD_ROWS = [
     {**ROW, "api_key": "two\r\nlines"},
     {**ROW, "api_key": "schlüssel"},
     {**ROW, "api_key": 5},
+    {**ROW, "api_key": 0},
+    {**ROW, "api_key": []},
     {**ROW, "api_key": {"key": MARKED}},
     {**ROW, "id": None},
     {**ROW, "id": "x"},
@@ -348,6 +351,7 @@ ODD_ROWS = [
     {**ROW, "id": float("inf")},
     {**ROW, "endpoint_state": {"word": "active"}},
     {**ROW, "endpoint_state": 5},
+    {**ROW, "endpoint_state": False},
     {"id": 7},
     {"endpoint_name": "my-llm"},
 ]

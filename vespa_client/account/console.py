@@ -67,13 +67,13 @@ class Console:
             raise self._refusal(status, body)
         try:
             parsed = json.loads(body)
-            rows = parsed["results"]
-            if not isinstance(rows, list):
-                raise TypeError
             if parsed.get("success") is False:
                 raise ConsoleError(
                     f"The console at {self.url} said that the request failed.", hint="Try again; check --instance."
                 )
+            rows = parsed["results"]
+            if not isinstance(rows, list):
+                raise TypeError
             found = [endpoint for number, row in enumerate(rows, 1) if (endpoint := _endpoint(row, number)) is not None]
             if rows and not found:
                 raise ValueError
@@ -144,7 +144,8 @@ def find_endpoint(endpoints: list[Endpoint], name: str) -> Endpoint:
 def _endpoint(row: Any, number: int) -> Endpoint | None:
     """The endpoint of a row, the ``number``-th. None for one that can't be used, which costs the others nothing."""
     try:
-        endpoint = Endpoint(row["id"], row["endpoint_name"], row.get("endpoint_state") or "", row.get("api_key") or None)
+        state, key = row.get("endpoint_state"), row.get("api_key")
+        endpoint = Endpoint(row["id"], row["endpoint_name"], "" if state is None else state, None if key == "" else key)
         wrong = _what_is_wrong(endpoint)
         if not wrong:
             return replace(endpoint, id=int(endpoint.id))
