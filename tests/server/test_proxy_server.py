@@ -183,7 +183,7 @@ def test_a_stopped_proxy_can_be_started_again(proxy: VastClient, worker: RawWork
 
 OTHER_PROGRAM = """
 import socket, sys
-with socket.create_server(("127.0.0.1", 0)) as taken:
+with socket.create_server(("HOST", 0), family=socket.FAMILY) as taken:
     print(taken.getsockname()[1], flush=True)
     sys.stdin.read()
 """
@@ -195,9 +195,16 @@ def test_who_holds_a_port_is_said(start_proxy: Callable[..., VastClient]) -> Non
         start_proxy(port=int(first.url.rpartition(":")[2]))
     assert "this program itself listens on 127.0.0.1:" in caught.value.message and "another program" not in str(caught.value)
     assert "stop() it first" in caught.value.hint
-    with running(OTHER_PROGRAM) as other:
+
+
+@pytest.mark.parametrize(("host", "family"), [("127.0.0.1", "AF_INET"), ("::1", "AF_INET6")])
+def test_another_program_that_holds_a_port_is_said(start_proxy: Callable[..., VastClient], host: str, family: str) -> None:
+    if ":" in host and not has_ipv6_loopback():
+        pytest.skip("this machine has no ::1")
+    # In one family alone: the port is then ours in the other one, for a moment.
+    with running(OTHER_PROGRAM.replace("HOST", host).replace("FAMILY", family)) as other:
         with pytest.raises(PortTaken) as caught:
             start_proxy(port=int(line_of(other)))
-        assert "another program listens on 127.0.0.1:" in caught.value.message
+        assert f"another program listens on {f'[{host}]' if ':' in host else host}:" in caught.value.message
         assert other.stdin
         other.stdin.close()

@@ -159,7 +159,7 @@ def _refusal(problem: OSError, host: str, port: int) -> PortTaken | Configuratio
     """Why the host and port can't be listened on."""
     shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     if problem.errno in (errno.EADDRINUSE, getattr(errno, "WSAEADDRINUSE", errno.EADDRINUSE)):
-        if is_held_here(port):
+        if is_held_here(host, port):
             return PortTaken(
                 f"Port {port} is taken: this program itself listens on {shown}.",
                 port=port,
