@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import os
@@ -127,6 +128,31 @@ def test_a_log_file_on_a_full_disk_changes_nothing(account: Sandbox) -> None:
     assert err.count(" -> 200") == 3
     assert err.count("The log file /dev/full can't be written: No space left on device.") == 1
     assert "Traceback" not in err
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has other pipes")
+def test_a_log_file_that_is_a_pipe_holds_nobody_up(account: Sandbox, tmp_path: Path) -> None:
+    path = tmp_path / "pipe"
+    os.mkfifo(path)
+    reader = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+    filler = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+    with serving(account, "--log-file", str(path)) as it, requests.Session() as session:
+        url = it.listening()
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                os.write(filler, b"x" * 4096)
+        assert [ask(url, session).status_code for _ in range(3)] == [200] * 3
+        with contextlib.suppress(BlockingIOError):
+            while os.read(reader, 65536):
+                pass
+        assert ask(url, session).status_code == 200
+        session.close()
+        err = ended(it)
+    os.close(filler)
+    heard = os.read(reader, 65536).decode()
+    os.close(reader)
+    assert err.count(f"The log file {path} can't be written: its reader is behind.") == 1
+    assert " -> 200" in heard and "lines are missing there" in heard
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows lets nobody remove a file that is written")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import logging
 import os
 import sys
@@ -14,6 +15,7 @@ from pathlib import Path
 from ...errors import ConfigurationError
 from ...journal.log import LogLines, LogWriter, log
 from ...journal.record import Record
+from ...journal.streams import has_room
 from ...journal.totals import Totals
 from ...settings.table import Settings
 from .crowd import Crowd
@@ -95,7 +97,8 @@ def _to_file(path: Path) -> logging.Handler:
 class _LogFile(WatchedFileHandler):
     """A file that may be moved away while it is written: each line looks where the path leads now. For its owner alone.
 
-    A line that can't be written, on a full disk or in a directory that is gone, is left out, and that is said once.
+    A line that can't be written, on a full disk, in a directory that is gone or to a pipe that nobody empties, is left out,
+    and that is said once.
     """
 
     _lost = 0
@@ -103,8 +106,10 @@ class _LogFile(WatchedFileHandler):
     def emit(self, record: logging.LogRecord) -> None:
         lost = self._lost
         try:
+            if self.stream and not has_room(self.stream):
+                raise BlockingIOError(errno.EAGAIN, "its reader is behind")
             super().emit(record)
-        except OSError:  # of the look where the path leads
+        except OSError:  # that, or of the look where the path leads
             self.handleError(record)
         if lost and lost == self._lost:
             self._lost = 0
