@@ -31,6 +31,7 @@ def test_a_posix_shell_reads_the_words_back() -> None:
 @pytest.mark.usefixtures("windows")
 def test_windows_gets_double_quotes_alone() -> None:
     assert shells.command_line(["with blank", "C:\\Users\\me", "a&b", "plain"]) == '"with blank" C:\\Users\\me "a&b" plain'
+    assert shells.command_line(["a,b", "@file", "%a%", "--flag=x"]) == '"a,b" "@file" "%a%" --flag=x'
     assert "'" not in shells.command_line([word for word in WORDS if word != "it's"])
 
 

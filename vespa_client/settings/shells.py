@@ -24,7 +24,8 @@ KEY_FILE = r"%USERPROFILE%\.vast_api_key" if is_windows() else "~/.vast_api_key"
 
 def quoted(word: str) -> str:
     """The word as one argument of a command line."""
-    if re.fullmatch(r"[A-Za-z0-9_@%+=:,./-]+", word) or (is_windows() and re.fullmatch(r"[A-Za-z0-9_+:,./\\~-]+", word)):
+    # PowerShell takes a comma for a list, and an "@" for a table of arguments.
+    if re.fullmatch(r"[A-Za-z0-9_+=:./\\~-]+" if is_windows() else r"[A-Za-z0-9_@%+=:,./-]+", word):
         return word
     if is_windows():
         return '"' + word.replace('"', '""') + '"'
