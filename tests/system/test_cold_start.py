@@ -238,6 +238,18 @@ def test_trouble_that_does_not_end_is_said_when_the_wait_is_over(start_proxy: St
 
 
 @pytest.mark.usefixtures("impatient")
+def test_what_to_do_about_it_fits_the_trouble(start_proxy: StartProxy, sandbox: Sandbox) -> None:
+    proxy = start_proxy(wait=SHORT)
+    sandbox.autoscaler.answer_with(200, b"<html>welcome to this hotel's network</html>", times=None)
+    assert "a log-in page of the network" in ask(proxy).error["hint"]
+    sandbox.autoscaler.clear_script()
+    sandbox.autoscaler.hang_up(times=None)
+    error = ask(proxy).error
+    assert "can't be reached" in error["message"]
+    assert error["hint"].startswith("Check the network, --autoscaler-url, and HTTPS_PROXY")
+
+
+@pytest.mark.usefixtures("impatient")
 def test_many_who_wait_are_all_served(proxy: VastClient, sandbox: Sandbox) -> None:
     sandbox.autoscaler.cold()
     clients = [connect(proxy.url) for _ in range(30)]

@@ -73,10 +73,18 @@ class Place:
 
 
 class _NotReady(NamedTuple):
-    """No assignment this time. ``said`` is why, for people; ``trouble`` tells a failure from a cold endpoint."""
+    """No assignment this time. ``said`` is why, for people; ``remedy`` what helps with a failure, empty for a cold endpoint."""
 
     said: str
-    trouble: bool = False
+    remedy: str = ""
+
+
+_IN_TROUBLE = "Vast.ai's autoscaler may be in trouble; try again in a minute."
+_OUT_OF_REACH = (
+    "Check the network, --autoscaler-url, and HTTPS_PROXY if you are behind a proxy; or Vast.ai's autoscaler is in trouble."
+)
+_SOMEBODY_ELSE = "Check --autoscaler-url; a log-in page of the network you are in can do this too."
+_KEY_REFUSED = "A new endpoint's key may take a minute; if this goes on, check --instance and --autoscaler-url."
 
 
 class Autoscaler:
@@ -126,7 +134,7 @@ class Autoscaler:
             if isinstance(found, Assignment):
                 return found
             self._say(place, record, found.said, lifeline)
-            if not found.trouble:
+            if not found.remedy:
                 self.state.check(lifeline)
             record.wait_for_worker(found.said)
             if now >= deadline:
@@ -144,9 +152,9 @@ class Autoscaler:
             self._cold_start.begin(record, said, lifeline)
 
     def _given_up(self, found: _NotReady, waited: float) -> NoWorkerReady:
-        if found.trouble:
+        if found.remedy:
             message = f"The autoscaler gave no worker for {waited:.0f} s. The last trouble: {found.said.rstrip('.')}."
-            hint = "Vast.ai's autoscaler may be in trouble; try again in a minute."
+            hint = found.remedy
         else:
             message = f"No worker became ready within {waited:.0f} s. The autoscaler says: {found.said.rstrip('.')}."
             hint = (
@@ -164,7 +172,7 @@ class Autoscaler:
             answer = self._ask(place, record, self.key.renew(key), lifeline)
             if answer is None:
                 # What was fetched a moment ago may not have reached the autoscaler yet.
-                return _NotReady("it refuses the endpoint key that the console has just given (401)", trouble=True)
+                return _NotReady("it refuses the endpoint key that the console has just given (401)", _KEY_REFUSED)
         return answer
 
     def _ask(self, place: Place, record: Record, key: str, lifeline: Lifeline) -> Assignment | _NotReady | None:
@@ -187,7 +195,7 @@ class Autoscaler:
         except TransportError as problem:
             lifeline.check()
             self.reach.failed(str(problem))
-            return _NotReady(f"the autoscaler at {self.url} can't be reached: {problem}", trouble=True)
+            return _NotReady(f"the autoscaler at {self.url} can't be reached: {problem}", _OUT_OF_REACH)
         self.reach.succeeded()
         status = answer.status_code
         if status in (401, 403):
@@ -201,7 +209,7 @@ class Autoscaler:
                 hint="List your endpoints with --list, and check --endpoint and --instance.",
             )
         if status == 429 or status >= 500:
-            return _NotReady(f"the autoscaler answered {status}", trouble=True)
+            return _NotReady(f"the autoscaler answered {status}", _IN_TROUBLE)
         raise AutoscalerError(
             f"The autoscaler at {self.url} answered {status} to /route/.", hint="Check --autoscaler-url and --instance."
         )
@@ -212,7 +220,7 @@ class Autoscaler:
         except (ValueError, RecursionError):
             parsed = None
         if not isinstance(parsed, dict):
-            return _NotReady("the autoscaler's answer is not JSON", trouble=True)
+            return _NotReady("the autoscaler's answer is not JSON", _SOMEBODY_ELSE)
         if isinstance(parsed.get("request_idx"), str):
             place.request_idx = parsed["request_idx"]
         url = parsed.get("url")
