@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import secrets
-from collections.abc import Iterator
 from typing import NamedTuple
 
 from .account.endpoint_key import EndpointKey
@@ -76,15 +75,13 @@ def assemble(settings: Settings, resources: contextlib.ExitStack, totals: Totals
     return Assembled(server, warmup, proxy_key, settings.endpoint)
 
 
-@contextlib.contextmanager
-def settings_in_use(settings: Settings) -> Iterator[Settings]:
-    """The settings; with ``sandbox``, a Vast.ai on loopback is up for as long as the block runs, and they point at it.
+def settings_in_use(settings: Settings, resources: contextlib.ExitStack) -> Settings:
+    """The settings; with ``sandbox``, a Vast.ai on loopback is up until ``resources`` are closed, and they point at it.
 
     Raises :class:`ConfigurationError` for a script that it can't follow.
     """
     if not settings.sandbox:
-        yield settings
-        return
+        return settings
     from .sandbox import ENDPOINTS, Sandbox, ScriptError
 
     names = list(dict.fromkeys([*filter(None, [settings.endpoint]), *ENDPOINTS]))
@@ -98,17 +95,19 @@ def settings_in_use(settings: Settings) -> Iterator[Settings]:
         )
     except ScriptError as problem:
         raise ConfigurationError(f"--sandbox-script: {problem}") from None
-    with sandbox:
-        if sandbox.backend is not None and (trouble := sandbox.backend.trouble()):
-            log.warning("Nothing answers at the sandbox's backend %s yet: %s.", sandbox.backend.url, trouble.rstrip("."))
-        yield replaced(
-            settings,
-            console_url=sandbox.console_url,
-            autoscaler_url=sandbox.autoscaler_url,
-            account_key=sandbox.account_key,
-            api_key=None,
-            endpoint=settings.endpoint or sandbox.endpoints[0].name,
-        )
+    # Not by a generator: a program that ends without a stop() ends those that are in the middle, and would wait for threads
+    # that no longer run.
+    resources.enter_context(sandbox)
+    if sandbox.backend is not None and (trouble := sandbox.backend.trouble()):
+        log.warning("Nothing answers at the sandbox's backend %s yet: %s.", sandbox.backend.url, trouble.rstrip("."))
+    return replaced(
+        settings,
+        console_url=sandbox.console_url,
+        autoscaler_url=sandbox.autoscaler_url,
+        account_key=sandbox.account_key,
+        api_key=None,
+        endpoint=settings.endpoint or sandbox.endpoints[0].name,
+    )
 
 
 def _proxy_key(settings: Settings) -> str | None:

@@ -119,7 +119,7 @@ class VastClient:
             if self._server is not None:
                 return self
             require_real_threads()
-            settings = resources.enter_context(settings_in_use(self._settings))
+            settings = settings_in_use(self._settings, resources)
             if settings.debug:
                 resources.callback(log.setLevel, log.level)
                 log.setLevel(logging.DEBUG)

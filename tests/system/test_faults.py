@@ -853,7 +853,7 @@ def test_when_no_worker_can_be_connected_to_in_time_it_is_a_504(
         assert 3 * LIMIT * 0.9 <= asked.seconds < 3 * LIMIT + SOON
         error = json.loads(asked.body)["error"]
         assert error["code"] == "worker_unreachable"
-        assert error["message"].count(f"127.0.0.1:{hole.port}: no connection within {LIMIT:g} s") == 3
+        assert f"127.0.0.1:{hole.port}: no connection within {LIMIT:g} s (3 times)" in error["message"]
         hole.mend()
 
 

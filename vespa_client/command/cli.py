@@ -79,10 +79,14 @@ def _run(arguments: argparse.Namespace, signals: StopSignals) -> int:
 
 
 def _list(settings: Settings) -> int:
+    import contextlib
+
     from ..account.lookup import find_account, open_console
     from ..assembly import settings_in_use
 
-    with settings_in_use(settings) as in_use, open_console(in_use) as console:
+    with contextlib.ExitStack() as resources:
+        in_use = settings_in_use(settings, resources)
+        console = resources.enter_context(open_console(in_use))
         endpoints = find_account(in_use, console, for_itself=True)[1]
     if not endpoints:
         raise NoEndpoints("No endpoints found on this account.")
