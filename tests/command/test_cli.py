@@ -271,7 +271,8 @@ class TestFailures:
     )
     def test_wrong_usage_shows_no_key(self, capsys: pytest.CaptureFixture[str], arguments: list[str]) -> None:
         code, out, err = in_process(capsys, command(None, *arguments))
-        assert code == 2
+        # A newer Python's argparse shows the help before it looks at what is behind -h.
+        assert code == 2 or (code == 0 and arguments[0].startswith("-h"))
         assert MARKED not in out + err
 
     @pytest.mark.skipif(sys.platform != "linux", reason="Linux alone shows a process where its arguments are")
