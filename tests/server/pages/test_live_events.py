@@ -189,7 +189,8 @@ def test_what_goes_on_is_told_though_it_began_in_a_crowd(
     with events(proxy) as stream, connect(proxy.url) as client:
         next(stream)
         peer = asked(client, worker)
-        assert until(stream, "begun")[-1][1]["number"] == 1
+        whole = until(stream, "snapshot")[-1][1]
+        assert [exchange["number"] for exchange in whole["in_progress"]] == [1]
         with peer:
             peer.send(answer())
         assert until(stream, "finished")[-1][1]["number"] == 1

@@ -8,6 +8,7 @@ fifth of what a request does, so that in a crowd not each is told of; the sums h
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable
 from typing import Any
 
@@ -34,7 +35,7 @@ _MOST_A_STEP = 10
 _PROGRESS_SECONDS = 1.0
 _OVERVIEW_SECONDS = 2.0
 # Between two snapshots in a crowd that doesn't end.
-_CROWD_SECONDS = 10.0
+_CROWD_SECONDS = 5.0
 _HEARTBEAT_SECONDS = 15.0
 # Of a reader that is told to come again.
 _RETRY_MILLISECONDS = 2000
@@ -117,10 +118,17 @@ class Follower:
         if len(changed) <= _MOST_A_STEP:
             return changed
         self._sums_are_old = self._has_gaps = True
-        known = [record for record in changed if record.number in self._known]
-        others = [record for record in changed if record.number not in self._known]
-        failed = [record for record in others if record.is_done and record.is_failure]
-        return [*known, *failed[-_MOST_A_STEP:], *[other for other in others if other not in failed][-_MOST_A_STEP:]]
+        known: list[Record] = []
+        failed: deque[Record] = deque(maxlen=_MOST_A_STEP)
+        others: deque[Record] = deque(maxlen=_MOST_A_STEP)
+        for record in changed:
+            if record.number in self._known:
+                known.append(record)
+            elif record.is_done and record.is_failure:
+                failed.append(record)
+            else:
+                others.append(record)
+        return [*known, *failed, *others]
 
     def _snapshot(self) -> bytes:
         """The whole status."""
@@ -141,13 +149,10 @@ class Follower:
         return self._event("begun", exchange)
 
     def _progress(self) -> list[bytes]:
-        """How far answers and waits are of exchanges that the reader knows; before that, those that had no place in a crowd."""
-        running = self._totals.running()
-        missed = [record for record in running if record.number not in self._known and record.total >= _PROGRESS_SECONDS]
-        events = [self._changed(Exchange.of(record)) for record in missed]
+        """How far answers and waits are of exchanges that the reader knows."""
         steps: list[dict[str, Any]] = []
         said: dict[int, str] = {}
-        for record in running:
+        for record in self._totals.running():
             if record.number not in self._known:
                 continue
             phase = record.now[0]
@@ -158,7 +163,7 @@ class Follower:
                 if self._said.get(record.number) != record.waiting_for:
                     steps.append({"number": record.number, "waiting_for": record.waiting_for})
         self._said = said
-        return [*events, self._event("progress", steps)] if steps else events
+        return [self._event("progress", steps)] if steps else []
 
     def _event(self, name: str, seen: Any) -> bytes:
         self._number += 1
