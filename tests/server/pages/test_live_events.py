@@ -138,7 +138,8 @@ def test_an_open_page_doesn_t_keep_the_proxy_from_stopping(start_proxy: StartPro
     with events(proxy) as stream:
         next(stream)
         assert proxy.stop(drain=LONG) == 0
-        assert list(stream) == []
+        # That the autoscaler was reached may be told still.
+        assert {name for name, _ in stream} <= {"endpoint"}
 
 
 def test_an_open_page_isn_t_a_request_that_was_cut(start_proxy: StartProxy) -> None:

@@ -63,6 +63,8 @@ class Follower:
         """The exchanges in progress that the reader has been told of."""
         self._said: dict[int, str] = {}
         """What the autoscaler says of those that wait, as the reader knows it."""
+        self._view: EndpointView | None = None
+        """The endpoint, as the reader knows it."""
         self._sums_are_old = False
         self._has_gaps = False
         """Whether there were exchanges that the reader has not been told of."""
@@ -83,10 +85,10 @@ class Follower:
         with self._totals.following() as changes:
             hello = f"retry: {_RETRY_MILLISECONDS}\n\n".encode()
             writer.begin(200, "OK", _HEAD, None, hello + self._snapshot())
-            self._follow(changes, self._endpoint(), writer, lifeline)
+            self._follow(changes, writer, lifeline)
         writer.end()
 
-    def _follow(self, changes: Changes[Record], endpoint: EndpointView, writer: AnswerWriter, lifeline: Lifeline) -> None:
+    def _follow(self, changes: Changes[Record], writer: AnswerWriter, lifeline: Lifeline) -> None:
         spoken = told = summed = filled = time.monotonic()
         while not changes.overflowed and not self._is_stopping():
             lifeline.wait(_STEP)
@@ -97,8 +99,8 @@ class Follower:
                 filled = now
                 events.append(self._snapshot())
             view = self._endpoint()
-            if view != endpoint:
-                endpoint = view
+            if view != self._view:
+                self._view = view
                 events.append(self._event("endpoint", view))
             if now - told >= _PROGRESS_SECONDS:
                 told = now
@@ -133,6 +135,7 @@ class Follower:
     def _snapshot(self) -> bytes:
         """The whole status."""
         status = self._status()
+        self._view = status.endpoint
         self._known = {exchange.number for exchange in status.in_progress}
         self._said = {}
         self._sums_are_old = self._has_gaps = False
