@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from .changes import Readers
 from .route_class import route_class
 from .sums.histogram import Histogram
 
-__all__ = ["PHASES", "RETRY_KINDS", "Problem", "Record", "Retry"]
+__all__ = ["PHASES", "RETRY_KINDS", "Problem", "Record", "Retry", "worker_first_bytes"]
 
 PHASES = ("reading", "routing", "waiting", "retrying", "connecting", "first_byte", "streaming")
 """Where an exchange's time goes, in the order in which it usually does.
@@ -269,6 +270,11 @@ class Record:
             parts.append(f"{len(self.retries)} retried")
         ending = ": ".join(filter(None, ("" if self.outcome == "whole" else self.outcome, self.detail)))
         return ", ".join([*parts, ending] if ending and self.outcome != "local" else parts)
+
+
+def worker_first_bytes(records: Iterable[Record]) -> list[float]:
+    """The :attr:`Record.worker_first_byte` of those that have one, in seconds."""
+    return [first_byte for record in records if (first_byte := record.worker_first_byte) is not None]
 
 
 _NO_READERS: Readers[Record] = Readers()

@@ -18,7 +18,7 @@ from http import HTTPStatus
 
 from .changes import Changes, Reader, Readers
 from .log import log
-from .record import Record
+from .record import Record, worker_first_bytes
 from .sums.histogram import EVENT_BOUNDS, Histogram
 from .sums.series import Series
 from .sums.tallies import ErrorTallies, WorkerTallies
@@ -154,9 +154,7 @@ class Totals:
         for name, phase in _OBSERVED_PHASES:
             # Most exchanges have no wait and make no connection, which are no zeros either.
             histograms[name].observe_all([spent for record in batch if (spent := record.seconds[phase])])
-        histograms["first_byte"].observe_all(
-            [first_byte for record in batch if (first_byte := record.worker_first_byte) is not None]
-        )
+        histograms["first_byte"].observe_all(worker_first_bytes(batch))
         for record in batch:
             if record.gaps is not None:
                 histograms["between_events"].add(record.gaps)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 
-from ..record import Record
+from ..record import Record, worker_first_bytes
 from .histogram import Histogram
 
 __all__ = ["SLOTS", "SLOT_SECONDS", "Series", "Slot"]
@@ -32,7 +32,7 @@ class Slot:
         """These ended here."""
         self.requests += len(batch)
         self.failures += sum([record.is_failure for record in batch])
-        self.first_byte.observe_all([first_byte for record in batch if (first_byte := record.worker_first_byte) is not None])
+        self.first_byte.observe_all(worker_first_bytes(batch))
         for record in batch:
             if record.tokens_out:
                 self.tokens_out += record.tokens_out

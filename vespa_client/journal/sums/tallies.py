@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..record import Record
+from ..record import Record, worker_first_bytes
 from .histogram import Histogram
 
 __all__ = ["ErrorTallies", "ErrorTally", "WorkerTallies", "WorkerTally"]
@@ -34,7 +34,7 @@ class WorkerTally:
         self.requests += len(batch)
         self.errors += sum([record.is_failure for record in batch])
         self.tokens_out += sum([record.tokens_out or 0 for record in batch])
-        self.first_byte.observe_all([first_byte for record in batch if (first_byte := record.worker_first_byte) is not None])
+        self.first_byte.observe_all(worker_first_bytes(batch))
 
 
 class WorkerTallies:
@@ -56,12 +56,8 @@ class WorkerTallies:
         for record in batch:
             for retry in record.retries:
                 self._met(retry.worker, record.ended_at).failed_tries += 1
-            if record.worker is None:
-                continue
-            if record.worker in by_worker:
-                by_worker[record.worker].append(record)
-            else:
-                by_worker[record.worker] = [record]
+            if record.worker is not None:
+                by_worker.setdefault(record.worker, []).append(record)
         for worker, records in by_worker.items():
             self._met(worker, records[-1].ended_at).add(records)
 
