@@ -7,6 +7,7 @@ import errno
 import gzip
 import hashlib
 import itertools
+import queue
 import socket
 import ssl
 import sys
@@ -28,6 +29,7 @@ from vespa_client.http1.fields import Fields, values_of
 from vespa_client.http1.heads import MAX_HEAD
 from vespa_client.net.lifeline import ClientGone, Lifeline
 from vespa_client.net.tcp import counters
+from vespa_client.net.timed_socket import TimedSocket
 from vespa_client.outbound import connection as connection_module
 from vespa_client.outbound import idle as idle_module
 from vespa_client.outbound.answer import Answer
@@ -468,6 +470,34 @@ def test_closing_the_transport_closes_what_is_kept(transport: Transport, worker:
     peer = kept(transport, worker)
     transport.close()
     peer.wait_gone()
+
+
+def test_small_requests_are_sent_one_at_a_time_and_a_large_one_waits_for_none(
+    transport: Transport, worker: RawWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: queue.SimpleQueue[str] = queue.SimpleQueue()
+    goes_on = threading.Event()
+    sendall = TimedSocket.sendall
+
+    def held(timed: TimedSocket, data: bytes) -> None:
+        begun.put(data.split(b" ")[1].decode())
+        assert goes_on.wait(LONG)
+        sendall(timed, data)
+
+    monkeypatch.setattr(TimedSocket, "sendall", held)
+    asked = [Asked(transport, worker.url, "POST", "/small-1", pieces=[b"{}"])]
+    assert begun.get(timeout=LONG) == "/small-1"
+    asked.append(Asked(transport, worker.url, "POST", "/small-2", pieces=[b"{}"]))
+    asked.append(Asked(transport, worker.url, "POST", "/large", pieces=[bytes(20_000)]))
+    assert begun.get(timeout=LONG) == "/large"
+    peers = [worker.accept() for _ in asked]  # they are all connected
+    assert begun.empty()
+    goes_on.set()
+    for peer in peers:
+        peer.message()
+        peer.send(answer())
+    assert [body_of(one.answer()) for one in asked] == [b"ok"] * 3
+    assert begun.get(timeout=LONG) == "/small-2"
 
 
 def test_threads_never_share_a_connection(transport: Transport, worker: RawWorker) -> None:

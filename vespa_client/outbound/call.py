@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -51,16 +52,24 @@ class HeadersOfCall(dict[str, str]):
 
 
 class Call(urllib3.Timeout):
-    """One call's time limits, the lifeline of whoever waits for it, and who is told where it is.
+    """One call's time limits, the lifeline of whoever waits for it, who is told where it is, and whose turn it is to send.
 
     urllib3 hands a time limit down from requests to the pool, and nothing else of ours; so the call is one.
     """
 
-    def __init__(self, limits: TimeLimits, lifeline: Lifeline, on_phase: Callable[[str], None] = lambda phase: None) -> None:
+    def __init__(
+        self,
+        limits: TimeLimits,
+        lifeline: Lifeline,
+        on_phase: Callable[[str], None] = lambda phase: None,
+        turn: threading.Lock | None = None,
+    ) -> None:
+        """``turn`` is held while a small request is sent; None where there is no crowd of others."""
         # Timeout's own seconds are read by nobody: its type alone is what requests looks at.
         self.limits = limits
         self.lifeline = lifeline
         self.on_phase = on_phase
+        self.turn = turn or threading.Lock()
 
     def __repr__(self) -> str:
         return f"Call({self.limits})"

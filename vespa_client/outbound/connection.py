@@ -33,6 +33,8 @@ from .failures import AnswerBroken, AnswerLate, CertificateRefused, ConnectFaile
 __all__ = ["Connection", "SecureConnection"]
 
 _SMALL_BODY = 64 * 1024
+# What the buffer of a connection that was idle takes at once, on any system.
+_TAKEN_AT_ONCE = 8 * 1024
 # For the answer of a far side that has stopped reading.
 _LAST_WORD_SECONDS = 0.5
 # Answers such as 103 Early Hints that come before the answer.
@@ -117,7 +119,7 @@ class Connection(HTTPConnection):
         self._socket.limit_writes(self.call.limits.idle)
         try:
             if sum(map(len, pieces)) <= _SMALL_BODY:
-                self._socket.sendall(b"".join([head, *pieces]))
+                self._send_small(b"".join([head, *pieces]))
             else:
                 # What is small goes with what comes before it, and nothing large is copied.
                 waiting = head
@@ -134,6 +136,18 @@ class Connection(HTTPConnection):
             self._send_problem = problem
         else:
             self._sent = True
+
+    def _send_small(self, data: bytes) -> None:
+        """Send it, in a crowd when it is this thread's turn.
+
+        A thread that waits for the interpreter's lock wakes every 5 ms to ask for it. Where hundreds wait, that takes more than
+        their requests do; so they wait for one another here, asleep, and few are left to wait for the interpreter.
+        """
+        if len(data) > _TAKEN_AT_ONCE:
+            self._socket.sendall(data)
+        else:
+            with self.call.turn:
+                self._socket.sendall(data)
 
     def _send_large(self, data: bytes | bytearray) -> None:
         """Send it, and see meanwhile that the far side is there: of one that has gone, the system says so in a quarter of an

@@ -7,6 +7,7 @@ answers come in as they arrive; failures say how far the request had come (:mod:
 from __future__ import annotations
 
 import ssl
+import threading
 import weakref
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -37,6 +38,7 @@ class Transport(HTTPAdapter):
         self._context = context
         self._proxies = proxies
         self._idle = IdleConnections()
+        self._turn = threading.Lock()  # guards that one small request is sent at a time: see Connection
         # To ask a manager means to build a key out of all that could tell two pools of one host apart. The managers hold the
         # pools, and forget those of the hosts that were met first: with more workers than that, a busy one is met anew.
         self._pools: weakref.WeakValueDictionary[str, Pool] = weakref.WeakValueDictionary()
@@ -85,7 +87,7 @@ class Transport(HTTPAdapter):
         Raises :class:`TransportError`, and :class:`ClientGone` when the lifeline is cut.
         """
         self._idle.sweep()
-        call = Call(limits, lifeline, on_phase)
+        call = Call(limits, lifeline, on_phase, self._turn)
         answer = self._carry_out(lambda call: self.send(request, stream=True, timeout=call), call)  # type: ignore[arg-type]
         assert isinstance(answer, Answer)
         return answer
