@@ -10,6 +10,7 @@ import pytest
 import requests
 
 from vespa_client import VastClient
+from vespa_client.journal.record import Record
 from vespa_client.sandbox import Sandbox
 
 from ..support.faults import Log, proxy_log
@@ -435,6 +436,25 @@ def test_a_reset_inside_the_body_is_a_client_that_leaves(
     running.stop(LONG)
     assert [record.levelname for record in caplog.records if record.name == "vespa_client"] == ["INFO"]
     assert caplog.messages[-1].endswith(", left")
+
+
+def test_a_line_that_is_held_back_is_not_logged(
+    start_proxy: Callable[..., VastClient], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "vespa_client")
+    running = start_proxy(pass_route=())
+    told: list[tuple[str, int]] = []
+
+    def holds(record: Record, level: int) -> bool:
+        told.append((record.path, level))
+        return record.path == "/robots.txt"
+
+    running._totals.holds_line = holds
+    for path in ("/robots.txt", "/favicon.ico"):
+        requests.get(running.url + path, timeout=LONG)
+    running.stop(LONG)
+    assert told == [("/robots.txt", logging.INFO), ("/favicon.ico", logging.INFO)]
+    assert [message.split(" -> ")[0] for message in caplog.messages if " GET " in message] == ["#2 GET /favicon.ico"]
 
 
 @pytest.mark.usefixtures("nothing_goes_upstream")

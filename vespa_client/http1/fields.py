@@ -50,5 +50,5 @@ def has_any(fields: Fields, names: Set[str]) -> bool:
 
 def field_value(fields: Fields, name: str) -> str:
     """The first value of that name (in lower case), or an empty string."""
-    values = values_of(fields, name)
+    values = fields.by_name.get(name) if isinstance(fields, ReceivedFields) else values_of(fields, name)
     return values[0] if values else ""

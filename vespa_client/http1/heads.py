@@ -181,5 +181,5 @@ def _parse_fields(text: str, malformed: type[MessageError]) -> ReceivedFields:
         raise malformed(f"the head has more than {MAX_FIELDS} lines", 431)
     if not _FIELDS.fullmatch(text):
         raise malformed("a line of the head is no 'Name: value'")
-    parts = [line.partition(":") for line in text.split("\r\n")]
-    return ReceivedFields([(name, value.strip(" \t")) for name, _, value in parts])
+    lines = text.split("\r\n")
+    return ReceivedFields([(name, value.strip(" \t")) for line in lines for name, _, value in (line.partition(":"),)])

@@ -51,6 +51,8 @@ class Totals:
         self._pages = itertools.count(1)
         self._readers: Readers[Record] = Readers()
         self._listeners: tuple[Callable[[Record], object], ...] = ()
+        self.holds_line: Callable[[Record, int], bool] | None = None
+        """Whether the log's line of an exchange, which has that level, is held back; None where each has its line."""
         self.in_progress: dict[int, Record] = {}
         self._ended: deque[Record] = deque()
         """Those that are over and not summed up yet."""

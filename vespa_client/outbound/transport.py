@@ -107,10 +107,17 @@ class Transport(HTTPAdapter):
             raise ConnectFailed(reason_for(problem)) from problem
 
     def ask(self, request: OutboundRequest, limits: TimeLimits, lifeline: Lifeline) -> Answer:
-        """As :meth:`send_once`, for a request that stays good: a kept connection that had gone stale is passed over."""
+        """As :meth:`send_once`, for a request that stays good: a kept connection that had gone stale is passed over.
+
+        It doesn't go by requests' own ``send``, which is a tenth of what asking costs.
+        """
+        assert request.url is not None
+        pool = self._pool(request.url)
+        call = Call(limits, lifeline, turn=self._turn)
         while True:
+            self._idle.sweep()
             try:
-                return self.send_once(request, limits, lifeline)
+                return Answer(self._carry_out(lambda call: pool.urlopen("", "/", headers=request.headers, timeout=call), call))
             except HungUp as problem:
                 if not problem.stale:
                     raise

@@ -227,7 +227,8 @@ class ProxyHandler(BaseHTTPRequestHandler):
             self._service.totals.finish(record)
         elif record.problem is None:
             level = logging.DEBUG
-        if log.isEnabledFor(level):
+        holds = self._service.totals.holds_line
+        if log.isEnabledFor(level) and not (holds and holds(record, level)):
             log.log(level, record.line(), extra={"exchange": record})
         self._service.hints.after(record)
 

@@ -180,6 +180,11 @@ class Heard(logging.Handler):
         super().__init__()
         self.lines: list[str] = []
         self.levels: list[int] = []
+        self.second = 0.0
+
+    def clock(self) -> float:
+        """The time of day."""
+        return self.second
 
     def emit(self, record: logging.LogRecord) -> None:
         self.lines.append(record.getMessage())
@@ -188,71 +193,73 @@ class Heard(logging.Handler):
 
 @pytest.fixture
 def crowd() -> Iterator[tuple[Crowd, Heard]]:
-    """A crowd's filter, and who hears what passes."""
-    filtering, heard, level = Crowd(), Heard(), log.level
-    log.addFilter(filtering)
+    """A crowd, and who hears what it lets pass and says."""
+    heard, level = Heard(), log.level
     log.addHandler(heard)
     log.setLevel(logging.INFO)
-    yield filtering, heard
+    yield Crowd(heard.clock), heard
     log.removeHandler(heard)
-    log.removeFilter(filtering)
     log.setLevel(level)
 
 
-def line_at(second: float, status: int = 200) -> None:
+def line_at(crowd: tuple[Crowd, Heard], second: float, status: int = 200) -> None:
+    holding, heard = crowd
     exchange = Record(1, "GET", "/")
     exchange.status = status
     level = logging.WARNING if exchange.is_failure else logging.INFO
-    made = log.makeRecord(log.name, level, "", 0, "a request", (), None, extra={"exchange": exchange})
-    made.created = second
-    log.handle(made)
+    heard.second = second
+    if not holding.holds(exchange, level):
+        log.log(level, "a request")
 
 
 def test_a_crowd_is_summed_up_once_a_minute(crowd: tuple[Crowd, Heard]) -> None:
-    filtering, heard = crowd
+    holding, heard = crowd
     for second in range(1000, 1130):
         for number in range(500):
-            line_at(second, 500 if number % 100 == 0 else 200)
+            line_at(crowd, second, 500 if number % 100 == 0 else 200)
     assert heard.lines.count("a request") == 200  # those that came before it was one
     sums = [line for line in heard.lines if line != "a request"]
     assert [line.split(":")[0] for line in sums] == ["29800 requests in 60 s", "30000 requests in 60 s"]
     assert sums[1] == "30000 requests in 60 s: 29700 200 whole, 300 500 whole (--debug shows each)"
-    filtering.close(1130)
+    heard.second = 1130
+    holding.close()
     assert heard.lines[-1].startswith("5000 requests in 10 s: ")
 
 
 def test_a_crowd_s_sum_is_as_loud_as_the_loudest_line_that_it_stands_for(crowd: tuple[Crowd, Heard]) -> None:
-    filtering, heard = crowd
+    holding, heard = crowd
     for status in (200, 500, 200):
         for number in range(300):
-            line_at(1000, status if number == 299 else 200)
-        filtering.close(1001)
+            line_at(crowd, 1000, status if number == 299 else 200)
+        holding.close()
     sums = [level for line, level in zip(heard.lines, heard.levels, strict=True) if line != "a request"]
     assert sums == [logging.INFO, logging.WARNING, logging.INFO]
 
 
 def test_when_the_crowd_has_gone_each_has_its_line_again(crowd: tuple[Crowd, Heard]) -> None:
-    _, heard = crowd
+    heard = crowd[1]
     for _ in range(300):
-        line_at(1000)
+        line_at(crowd, 1000)
     heard.lines.clear()
     for second in range(1010, 1020):
-        line_at(second)
+        line_at(crowd, second)
     assert heard.lines[0] == "100 requests in 10 s: 100 200 whole (--debug shows each)"
     assert heard.lines[1:] == ["a request"] * 10
 
 
-def test_other_lines_pass_in_a_crowd(crowd: tuple[Crowd, Heard]) -> None:
-    _, heard = crowd
-    for _ in range(300):
-        line_at(1000)
-    log.warning("a warning")
-    assert heard.lines[-1] == "a warning"
+@pytest.mark.parametrize("debug", [False, True])
+def test_lines_are_held_back_in_a_crowd_unless_each_is_asked_for(debug: bool, capfd: pytest.CaptureFixture[str]) -> None:
+    totals = Totals()
+    with logging_as_told(Settings(debug=debug), totals):
+        holds = totals.holds_line or (lambda record, level: False)
+        held = sum(holds(Record(1, "GET", "/"), logging.INFO) for _ in range(10_000))
+    assert bool(held) is not debug
+    assert (f"{held} requests in " in capfd.readouterr().err) is not debug
 
 
 def test_a_few_a_second_are_no_crowd(crowd: tuple[Crowd, Heard]) -> None:
     _, heard = crowd
     for second in range(1000, 1200):
         for _ in range(50):
-            line_at(second)
+            line_at(crowd, second)
     assert set(heard.lines) == {"a request"} and len(heard.lines) == 200 * 50

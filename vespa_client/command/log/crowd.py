@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 import threading
+import time
+from collections.abc import Callable
 
 from ...journal.log import log
 from ...journal.record import Record
@@ -17,14 +18,15 @@ _CALM = 100
 _EVERY = 60.0
 
 
-class Crowd(logging.Filter):
-    """A filter for the logger. Lines that end a request are held back in a crowd; all others pass.
+class Crowd:
+    """Holds the lines that end a request back in a crowd. A sum is as loud as the loudest line that it stands for.
 
-    A sum is as loud as the loudest line that it stands for.
+    Safe to share between threads.
     """
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        """``clock`` tells the time of day."""
+        self._clock = clock
         self._lock = threading.Lock()  # guards all below
         self._second = 0
         self._count = 0
@@ -33,32 +35,30 @@ class Crowd(logging.Filter):
         self._loudest = 0
         self._since = 0.0
 
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Whether the line is to be shown."""
-        exchange = getattr(record, "exchange", None)
-        if not isinstance(exchange, Record):
-            return True
+    def holds(self, record: Record, level: int) -> bool:
+        """Whether the line of this exchange, which is over, is held back. See :attr:`Totals.holds_line`."""
         with self._lock:
-            self._note_second(int(record.created))
+            now = self._clock()
+            self._note_second(int(now))
             self._count += 1
-            said, level = "", self._loudest
+            said, loudest = "", self._loudest
             is_held = self._is_crowd or self._count > _CROWDED
-            if self._held and (not is_held or record.created - self._since >= _EVERY):
-                said = self._sum(record.created)
+            if self._held and (not is_held or now - self._since >= _EVERY):
+                said = self._sum(now)
             if is_held:
                 if not self._held:
-                    self._since, self._loudest = record.created, 0
-                self._loudest = max(self._loudest, record.levelno)
-                outcome = f"{exchange.status or '-'} {exchange.outcome}"
+                    self._since, self._loudest = now, 0
+                self._loudest = max(self._loudest, level)
+                outcome = f"{record.status or '-'} {record.outcome}"
                 self._held[outcome] = self._held.get(outcome, 0) + 1
         if said:
-            log.log(level, "%s", said)
-        return not is_held
+            log.log(loudest, "%s", said)
+        return is_held
 
-    def close(self, now: float) -> None:
-        """Say what is held back still. ``now`` is the time of day."""
+    def close(self) -> None:
+        """Say what is held back still."""
         with self._lock:
-            said, level = self._sum(now) if self._held else "", self._loudest
+            said, level = self._sum(self._clock()) if self._held else "", self._loudest
         if said:
             log.log(level, "%s", said)
 

@@ -7,7 +7,6 @@ import errno
 import logging
 import os
 import sys
-import time
 from collections.abc import Iterator
 from logging.handlers import WatchedFileHandler
 from pathlib import Path
@@ -58,10 +57,9 @@ def logging_as_told(settings: Settings, totals: Totals) -> Iterator[None]:
             resources.callback(log.removeHandler, handler)
         if not settings.debug:
             crowd = Crowd()
-            log.addFilter(crowd)
-            resources.callback(log.removeFilter, crowd)
+            totals.holds_line = crowd.holds
             # The first to be called at the end: it may have a last word to say.
-            resources.callback(lambda: crowd.close(time.time()))
+            resources.callback(crowd.close)
         yield
 
 
