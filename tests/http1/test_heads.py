@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vespa_client.http1.fields import Fields, list_items
+from vespa_client.http1.fields import Fields, ReceivedFields, list_items
 from vespa_client.http1.framing import CHUNKED, NO_BODY, UNTIL_CLOSE, Framing, keeps_alive, request_framing, response_framing
 from vespa_client.http1.heads import (
     MAX_FIELDS,
@@ -324,14 +324,14 @@ def test_nobody_tunnels_through_here(method: str) -> None:
 @pytest.mark.parametrize("host", ["", "a b", "user@localhost", "localhost:80:80", "localhost/x", "[::1", "localhost,evil"])
 def test_a_host_that_is_none_is_refused(host: str) -> None:
     with pytest.raises(MessageError, match="host"):
-        request_hosts(RequestHead("GET", "/", 1, [("Host", host)]))
+        request_hosts(RequestHead("GET", "/", 1, ReceivedFields([("Host", host)])))
 
 
 def test_a_host_is_named_once_and_may_be_missing_in_http_1_0() -> None:
     for fields in ([], [("Host", "localhost"), ("host", "localhost")]):
         with pytest.raises(MessageError, match="once"):
-            request_hosts(RequestHead("GET", "/", 1, fields))
-    assert request_hosts(RequestHead("GET", "/", 0, [])) == []
+            request_hosts(RequestHead("GET", "/", 1, ReceivedFields(fields)))
+    assert request_hosts(RequestHead("GET", "/", 0, ReceivedFields([]))) == []
 
 
 def test_the_host_of_a_target_in_absolute_form_is_one_as_well() -> None:
@@ -576,7 +576,7 @@ def test_an_answer_in_http_1_0_has_no_chunks() -> None:
     ],
 )
 def test_who_keeps_the_connection(minor: int, value: str | None, kept: bool) -> None:
-    assert keeps_alive(minor, [("X", "close")] if value is None else [("connection", value)]) is kept
+    assert keeps_alive(minor, ReceivedFields([("X", "close")] if value is None else [("connection", value)])) is kept
 
 
 def test_a_list_goes_over_all_its_lines_and_has_no_empty_members() -> None:

@@ -12,6 +12,7 @@ import urllib3
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from vespa_client.http1.fields import ReceivedFields
 from vespa_client.payload.cost import read_cost
 from vespa_client.payload.cost_estimate import estimate_cost, estimate_cost_of_body
 from vespa_client.payload.upload import payload_of_upload
@@ -117,7 +118,7 @@ def test_the_cost_is_a_number_as_a_header_has_it() -> None:
     for path, body, _ in CASES:
         text = estimate_cost_of_body(path, bytearray(json.dumps(body).encode()))
         assert re.fullmatch(r"[0-9]+\.[0-9]", text)
-        assert read_cost([("X-Serverless-Cost", text)]) == text
+        assert read_cost(ReceivedFields([("X-Serverless-Cost", text)])) == text
 
 
 @pytest.mark.parametrize(("path", "cost"), [(SPOKEN, 500), ("/v1/images/edits", 1500)])

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vespa_client.errors import BadRequest, BodyTooLarge, MethodNotAllowed, UnsupportedBody
+from vespa_client.http1.fields import ReceivedFields
 from vespa_client.http1.framing import CHUNKED, NO_BODY, Framing
 from vespa_client.http1.heads import RequestHead
 from vespa_client.payload.cost import read_cost
@@ -21,19 +22,19 @@ SETTINGS = Settings(max_body=MAX_BODY)
 
 
 def head(method: str = "POST", target: str = "/v1/x", *fields: tuple[str, str]) -> RequestHead:
-    return RequestHead(method, target, 1, list(fields))
+    return RequestHead(method, target, 1, ReceivedFields([*fields]))
 
 
 # The cost
 
 
 def test_without_a_header_the_cost_is_one() -> None:
-    assert read_cost([("Accept", "5")]) == "1.0"
+    assert read_cost(ReceivedFields([("Accept", "5")])) == "1.0"
 
 
 @pytest.mark.parametrize("text", ["0", "1", "500", "500.0", "0.5", "1e3", "1E+3", "12.50e-2", "0.0", "123456789012345678901"])
 def test_the_cost_keeps_its_text(text: str) -> None:
-    assert read_cost([("a", "b"), ("x-SERVERLESS-cost", text)]) == text
+    assert read_cost(ReceivedFields([("a", "b"), ("x-SERVERLESS-cost", text)])) == text
 
 
 @pytest.mark.parametrize(
@@ -63,14 +64,14 @@ def test_the_cost_keeps_its_text(text: str) -> None:
 )
 def test_what_is_no_number_from_0_on_is_a_400(text: str) -> None:
     with pytest.raises(BadRequest) as problem:
-        read_cost([("X-Serverless-Cost", text)])
+        read_cost(ReceivedFields([("X-Serverless-Cost", text)]))
     assert problem.value.status == 400
     assert "X-Serverless-Cost" in problem.value.message
 
 
 def test_two_costs_are_a_400() -> None:
     with pytest.raises(BadRequest):
-        read_cost([("X-Serverless-Cost", "1"), ("x-serverless-cost", "1")])
+        read_cost(ReceivedFields([("X-Serverless-Cost", "1"), ("x-serverless-cost", "1")]))
 
 
 @settings(max_examples=200)
@@ -82,10 +83,10 @@ def test_a_cost_is_taken_if_json_has_such_a_number(text: str) -> None:
     except ValueError:
         good = False
     if good:
-        assert read_cost([("X-Serverless-Cost", text)]) == text
+        assert read_cost(ReceivedFields([("X-Serverless-Cost", text)])) == text
     else:
         with pytest.raises(BadRequest):
-            read_cost([("X-Serverless-Cost", text)])
+            read_cost(ReceivedFields([("X-Serverless-Cost", text)]))
 
 
 # The head

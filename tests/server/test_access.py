@@ -12,6 +12,7 @@ from openai import AuthenticationError, OpenAI
 
 from vespa_client import VastClient
 from vespa_client.errors import BadRequest, ConfigurationError, ForbiddenOrigin, ProxyKeyMissing, UnknownHost
+from vespa_client.http1.fields import ReceivedFields
 from vespa_client.http1.heads import RequestHead, parse_request_head
 from vespa_client.sandbox import Sandbox
 from vespa_client.server.access import Access
@@ -24,7 +25,7 @@ KEY = "a-key-of-the-proxy"
 
 def head(**fields: str) -> RequestHead:
     named = {name.replace("_", "-"): value for name, value in fields.items()}
-    return RequestHead("GET", "/", 1, list({"Host": "localhost:8010", **named}.items()))
+    return RequestHead("GET", "/", 1, ReceivedFields([*{"Host": "localhost:8010", **named}.items()]))
 
 
 @pytest.mark.parametrize(
@@ -174,7 +175,7 @@ def test_a_page_without_an_origin_is_told_by_the_fetch_metadata() -> None:
 )
 def test_fetch_metadata_that_no_browser_sends_counts_for_the_worst(sites: list[str]) -> None:
     asked = head()
-    asked = asked._replace(fields=[*asked.fields, *(("Sec-Fetch-Site", site) for site in sites)])
+    asked = asked._replace(fields=ReceivedFields([*asked.fields, *(("Sec-Fetch-Site", site) for site in sites)]))
     with pytest.raises(ForbiddenOrigin):
         Access("127.0.0.1").check(asked, "127.0.0.1")
 
@@ -335,8 +336,8 @@ def test_what_only_contains_the_proxys_key_is_no_secret() -> None:
     access = Access("127.0.0.1", proxy_key=KEY)
     mine = [(f"X-{number}", value) for number, value in enumerate((f"{KEY}s", f"not-{KEY}", f"a={KEY}2", KEY.upper()))]
     asked = head(X_Api_Key=KEY)
-    asked = asked._replace(target=f"/v1/{KEY}s", fields=[*asked.fields, *mine])
-    assert access.without_key(asked) == asked._replace(fields=[("Host", "localhost:8010"), *mine])
+    asked = asked._replace(target=f"/v1/{KEY}s", fields=ReceivedFields([*asked.fields, *mine]))
+    assert access.without_key(asked) == asked._replace(fields=ReceivedFields([("Host", "localhost:8010"), *mine]))
 
 
 @pytest.mark.parametrize("value", [f"token:{KEY}", f"({KEY})", f"[{KEY}]", f"{{{KEY}}}", f"<{KEY}>", f"{KEY}=", f"{KEY}."])
@@ -372,7 +373,7 @@ def test_a_target_with_the_proxys_key_is_refused(start_proxy: Callable[..., Vast
 def test_a_key_in_a_target_is_found_however_it_is_written(target: str) -> None:
     key = "odd|[key]{1}"
     fields = [("Host", "localhost"), ("Authorization", f"Bearer {key}")]
-    asked = parse_request_head(f"GET {target} HTTP/1.1".encode())._replace(fields=fields)
+    asked = parse_request_head(f"GET {target} HTTP/1.1".encode())._replace(fields=ReceivedFields(fields))
     with pytest.raises(BadRequest):
         Access("127.0.0.1", proxy_key=key).without_key(asked)
 

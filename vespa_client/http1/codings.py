@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator, Sequence
 
-from .fields import Fields, list_items
+from .fields import Fields, ReceivedFields, list_items
 from .malformed import AnswerMalformed
 
 __all__ = ["ContentDecoder", "codings_of"]
@@ -17,6 +17,8 @@ _GZIP, _ZLIB, _RAW = 16 + zlib.MAX_WBITS, zlib.MAX_WBITS, -zlib.MAX_WBITS
 
 def codings_of(fields: Fields) -> list[str]:
     """The codings of a message's body, in lower case and in the order they were applied; none is an empty list."""
+    if isinstance(fields, ReceivedFields) and "content-encoding" not in fields.by_name:
+        return []
     return [coding for item in list_items(fields, "content-encoding") if (coding := item.lower()) != "identity"]
 
 

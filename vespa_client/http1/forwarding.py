@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from functools import lru_cache
 
-from .fields import Fields, list_items, values_of
+from .fields import Fields, ReceivedFields, list_items
 from .key_headers import is_secret
 
 __all__ = [
@@ -133,7 +133,7 @@ def _beyond_connection(fields: Fields) -> Fields:
 
 
 def _named_by_connection(fields: Fields) -> frozenset[str]:
-    if not values_of(fields, "connection"):
+    if isinstance(fields, ReceivedFields) and "connection" not in fields.by_name:
         return frozenset()
     # Content-Type and the like can't be taken out by being named: they are not about the connection.
     return frozenset(item.lower() for item in list_items(fields, "connection")) - {"content-type", "content-encoding"}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from .fields import Fields, list_items, values_of
+from .fields import ReceivedFields, list_items
 from .heads import RequestHead, ResponseHead
 from .malformed import AnswerMalformed, MessageError, RequestMalformed
 
@@ -36,7 +36,7 @@ UNTIL_CLOSE = Framing("close")
 
 def request_framing(head: RequestHead) -> Framing:
     """How the request's body ends (RFC 9112, 6.3). Raises :class:`RequestMalformed` for what could be read in two ways."""
-    codings, lengths = _codings(head.fields), values_of(head.fields, "content-length")
+    codings, lengths = _codings(head.fields), head.fields.by_name.get("content-length")
     if codings:
         if lengths:
             raise RequestMalformed("Content-Length and Transfer-Encoding came together; send one of the two")
@@ -56,7 +56,7 @@ def response_framing(head: ResponseHead, method: str) -> Framing:
     """How the answer to a ``method`` request ends (RFC 9112, 6.3). Raises :class:`AnswerMalformed`."""
     if method == "HEAD" or head.status in (204, 304) or head.status < 200:
         return NO_BODY
-    codings, lengths = _codings(head.fields), values_of(head.fields, "content-length")
+    codings, lengths = _codings(head.fields), head.fields.by_name.get("content-length")
     if codings:
         if lengths or head.minor == 0 or [coding.lower() for coding in codings] != ["chunked"]:
             raise AnswerMalformed("the answer's Transfer-Encoding leaves open where it ends")
@@ -68,18 +68,17 @@ def response_framing(head: ResponseHead, method: str) -> Framing:
     return Framing("length", length_of(lengths[0], AnswerMalformed))
 
 
-def keeps_alive(minor: int, fields: Fields) -> bool:
+def keeps_alive(minor: int, fields: ReceivedFields) -> bool:
     """Whether the connection outlives this message (RFC 9112, 9.3)."""
-    options = list_items(fields, "connection")
-    if not options:
+    if "connection" not in fields.by_name:
         return minor >= 1
-    named = {option.lower() for option in options}
+    named = {option.lower() for option in list_items(fields, "connection")}
     return "close" not in named and (minor >= 1 or "keep-alive" in named)
 
 
-def _codings(fields: Fields) -> list[str]:
+def _codings(fields: ReceivedFields) -> list[str]:
     # Not list_items(): an empty member is one that others may read as something.
-    values = values_of(fields, "transfer-encoding")
+    values = fields.by_name.get("transfer-encoding")
     if not values:
         return []
     return [coding.strip(" \t") for value in values for coding in value.split(",")]

@@ -6,7 +6,7 @@ import re
 from ipaddress import IPv6Address
 from typing import NamedTuple
 
-from .fields import Fields, ReceivedFields, values_of
+from .fields import ReceivedFields
 from .malformed import AnswerMalformed, MessageError, RequestMalformed
 
 __all__ = [
@@ -57,7 +57,7 @@ class RequestHead(NamedTuple):
     method: str
     target: str
     minor: int
-    fields: Fields
+    fields: ReceivedFields
     authority: str | None = None
 
     @property
@@ -72,7 +72,7 @@ class ResponseHead(NamedTuple):
     minor: int
     status: int
     reason: str
-    fields: Fields
+    fields: ReceivedFields
 
 
 def parse_request_head(block: bytes) -> RequestHead:
@@ -120,7 +120,7 @@ def request_hosts(head: RequestHead) -> list[str]:
     Empty for HTTP/1.0 without a ``Host``. Raises :class:`RequestMalformed` where there is no or more than one ``Host``, or one
     that is no name (RFC 9112, 3.2).
     """
-    authorities = list(values_of(head.fields, "host"))
+    authorities = list(head.fields.by_name.get("host", ()))
     if len(authorities) > 1 or (not authorities and head.minor >= 1):
         raise RequestMalformed("a request names its Host once")
     if head.authority is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .fields import Fields, ReceivedFields
+from .fields import ReceivedFields
 
 __all__ = ["AnswerMalformed", "MessageError", "RequestMalformed"]
 
@@ -30,7 +30,7 @@ class RequestMalformed(MessageError):
 
     def __init__(self, problem: str, status: int = 400) -> None:
         super().__init__(problem, status)
-        self.fields: Fields = ReceivedFields([])
+        self.fields = ReceivedFields([])
 
 
 class AnswerMalformed(MessageError):

@@ -9,6 +9,7 @@ import ssl
 import struct
 import sys
 import threading
+import time
 
 __all__ = ["TimedSocket"]
 
@@ -21,6 +22,7 @@ _TIMEVAL = struct.Struct("@ll")
 _SHORTEST = 0.000_001
 # Python's own limit counts for a whole sendall(), and a slow reader is not a silent one.
 _SLICE = 256 * 1024
+_LINGER_READ = 64 * 1024
 
 
 class TimedSocket:
@@ -88,6 +90,20 @@ class TimedSocket:
                 self.sock.sendall(view[start : start + _SLICE])
         except (BlockingIOError, TimeoutError) as problem:
             raise _named(problem) from None
+
+    def linger(self, seconds: float, most: int) -> None:
+        """End the sending, and read what still comes, for so long and ``most`` bytes or so. Raises OSError.
+
+        Closing on unread bytes resets the connection, and with it what the peer hasn't read yet.
+        """
+        deadline, taken = time.monotonic() + seconds, 0
+        self.sock.shutdown(socket.SHUT_WR)
+        while taken < most and (left := deadline - time.monotonic()) > 0:
+            self.limit_reads(left)
+            data = self.recv(_LINGER_READ)
+            if not data:
+                return
+            taken += len(data)
 
     def _limit(self, which: int, seconds: float) -> None:
         if self._by_kernel:

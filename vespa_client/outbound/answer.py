@@ -163,6 +163,8 @@ class AnswerBody:
 
     def close(self) -> None:
         """Drop what is left of the body. The connection is kept only if the body had no bytes left to come."""
+        if self._own_connection is None:
+            return
         if self.framing.kind == "length" and self.framing.length == 0:
             self._finish()
         else:
@@ -186,6 +188,10 @@ class Answer(requests.Response):
         self.reason = body.reason
         self.fields = body.fields
         self.framing = body.framing
+
+    def close(self) -> None:
+        """Drop what is left of the body; see :meth:`AnswerBody.close`."""
+        self.raw.close()
 
     def uncoded(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
         """These pieces of the body, in no content coding. Raises :class:`AnswerBroken` where that can't be undone."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from ..errors import BadRequest
-from ..http1.fields import Fields, values_of
+from ..http1.fields import ReceivedFields
 from ..http1.forwarding import COST_HEADER
 
 __all__ = ["AUTO", "DEFAULT_COST", "read_cost"]
@@ -18,9 +18,9 @@ AUTO = "auto"
 _NUMBER = re.compile(r"(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?")
 
 
-def read_cost(fields: Fields, default: str = DEFAULT_COST) -> str:
+def read_cost(fields: ReceivedFields, default: str = DEFAULT_COST) -> str:
     """The workload of ``X-Serverless-Cost``, in the text it came in, or ``default``. Raises :class:`BadRequest`."""
-    values = values_of(fields, COST_HEADER)
+    values = fields.by_name.get(COST_HEADER)
     if not values:
         return default
     value = values[0]

@@ -6,7 +6,8 @@ import re
 from typing import NamedTuple
 
 from ..errors import BadRequest
-from ..http1.fields import Fields, field_value, list_items, values_of
+from ..http1.codings import codings_of
+from ..http1.fields import Fields, field_value
 from ..http1.heads import RequestHead
 from .cost import AUTO
 from .cost_estimate import estimate_cost, estimate_cost_of_body
@@ -58,8 +59,7 @@ class WorkerRequest(NamedTuple):
                 )
             return cls(head.method, head.target, head.fields, cost, streams=_are_events(head, False))._estimated(b"")
         content_type = field_value(head.fields, "content-type")
-        codings = [item for item in list_items(head.fields, "content-encoding") if item.lower() != "identity"]
-        content_encoding = ", ".join(codings)
+        content_encoding = ", ".join(codings_of(head.fields))
         path = head.path
         if takes_upload(path, content_type, content_encoding, general_rule=any_form_becomes_json):
             upload = payload_of_upload(path, content_type, body, general_rule=any_form_becomes_json)
@@ -96,7 +96,7 @@ def _are_events(head: RequestHead, streams: bool) -> bool:
     path, _, query = head.target.partition("?")
     if head.method not in BODY_METHODS or _STREAMS_JSON_LINES.search(path):
         return False
-    accepted = ",".join(values_of(head.fields, "accept")).lower()
+    accepted = ",".join(head.fields.by_name.get("accept", ())).lower()
     if _JSON_LINES.search(accepted) and "text/event-stream" not in accepted:
         return False
     return streams or "alt=sse" in query.split("&") or path.rstrip("/").endswith("/generate_stream")

@@ -14,7 +14,7 @@ from functools import lru_cache
 from urllib.parse import unquote
 
 from ..errors import BadRequest, ForbiddenOrigin, ProxyKeyMissing, UnknownHost
-from ..http1.fields import Fields, field_value, has_any, values_of
+from ..http1.fields import Fields, ReceivedFields, field_value, values_of
 from ..http1.forwarding import ERROR_HEADER, LOCAL_HEADER, REQUEST_ID_HEADER, TRANSLATED_HEADER
 from ..http1.heads import RequestHead, host_of, request_hosts
 from ..http1.malformed import MessageError
@@ -56,13 +56,13 @@ class Access:
         self._key_as_word = re.compile(rf"(?<![A-Za-z0-9_-]){re.escape(proxy_key)}(?![A-Za-z0-9_-])") if proxy_key else None
         self._methods = ", ".join(methods)
 
-    def answer_fields(self, asked: Fields) -> Fields:
+    def answer_fields(self, asked: ReceivedFields) -> Fields:
         """What goes with every answer to a request with these fields, errors included: it lets a welcome page read it.
 
         An answer that a browser shows as a page gets no origin by it: under the proxy's own, a worker's page would be welcome.
         """
         own: Fields = []
-        if not has_any(asked, _OF_PAGES):
+        if _OF_PAGES.isdisjoint(asked.by_name):
             return own
         if "navigate" in values_of(asked, "sec-fetch-mode"):
             own.append(("Content-Security-Policy", "sandbox"))
@@ -82,7 +82,7 @@ class Access:
         Raises :class:`UnknownHost`, :class:`ForbiddenOrigin`, and :class:`MessageError` for a ``Host`` that is none.
         """
         self._check_host(head, local_address)
-        origins = values_of(head.fields, "origin")
+        origins = head.fields.by_name.get("origin")
         if not origins:
             _check_fetch_metadata(head)
         elif len(origins) > 1 or not self._is_welcome(origins[0]):
@@ -113,7 +113,8 @@ class Access:
             raise ProxyKeyMissing("This proxy asks for its key, and the request doesn't have it.")
         if self._key_as_word.search(head.target) or self._key_as_word.search(unquote(head.target, "latin-1")):
             raise BadRequest("The proxy's key stands in the address.", hint="Send it as api_key, and leave it out there.")
-        return head._replace(fields=[field for field in head.fields if not self._key_as_word.search(field[1])])
+        kept = [field for field in head.fields if not self._key_as_word.search(field[1])]
+        return head._replace(fields=ReceivedFields(kept))
 
     def _check_host(self, head: RequestHead, local_address: str) -> None:
         for host in request_hosts(head):
@@ -177,7 +178,7 @@ def _bare(host: str) -> str:
 
 def _check_fetch_metadata(head: RequestHead) -> None:
     """Whether a request without an origin comes from a page of another site, by what the browser says of it."""
-    if not has_any(head.fields, _FETCH_METADATA):
+    if _FETCH_METADATA.isdisjoint(head.fields.by_name):
         return
     sites = [value.lower() for value in values_of(head.fields, "sec-fetch-site")] or ["none"]
     # What a page has the browser fetch in advance (speculation rules) is none of its requests, and says "none".

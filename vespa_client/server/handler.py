@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
+from ..dialects import Dialect
 from ..errors import BadRequest, Cancelled, ShuttingDown, TooManyConnections, UpgradeRefused, VespaError
-from ..http1.fields import Fields
+from ..http1.fields import ReceivedFields
 from ..http1.forwarding import REQUEST_ID_HEADER
 from ..http1.framing import NO_BODY, Framing, keeps_alive, request_framing
 from ..http1.heads import RequestHead, parse_request_head
@@ -25,6 +26,7 @@ from ..net.lifeline import ClientGone, Lifeline
 from ..net.socket_reader import SocketReader
 from ..net.timed_socket import TimedSocket
 from ..payload.worker_request import WorkerRequest
+from ..routing.exchange import WorkerAnswer
 from ..routing.served_endpoint import ServedEndpoint
 from ..settings.table import Settings
 from .access import Access
@@ -48,12 +50,12 @@ __all__ = ["ProxyHandler", "Service"]
 # What a client still sends after an answer that came early is read for this long, so that it sees the answer, not a reset.
 _LINGER_SECONDS = 2.0
 _LINGER_BYTES = 16 * 2**20
-_LINGER_READ = 64 * 1024
 _RETRY_AFTER = 5
 # Some clients (aiohttp's) throw away what they have buffered when the body breaks off: what went before is to be read first.
 _HEARD_SECONDS = 0.1
 # A page's reader who takes nothing for so long is dropped.
 _PAGE_WRITE_SECONDS = 10.0
+_IN_SILENCE = contextlib.nullcontext()
 
 
 @dataclass
@@ -126,7 +128,7 @@ class ProxyHandler(BaseHTTPRequestHandler):
                     if self._breaks_off:
                         time.sleep(_HEARD_SECONDS)
                     if self._lingers:
-                        self._linger()
+                        self._timed.linger(_LINGER_SECONDS, _LINGER_BYTES)
         finally:
             self._service.connections.leave(self)
 
@@ -236,7 +238,7 @@ class ProxyHandler(BaseHTTPRequestHandler):
         log.info("A request was refused: %s", malformed.sentence)
         # No answer to HEAD has a body, however little else of the request is understood (RFC 9110, 9.3.2).
         method = "HEAD" if beginning.startswith(b"HEAD ") else "GET"
-        fields: Fields = malformed.fields if isinstance(malformed, RequestMalformed) else []
+        fields = malformed.fields if isinstance(malformed, RequestMalformed) else ReceivedFields([])
         writer = AnswerWriter(self._timed, method, closes=True)
         problem = BadRequest(malformed.sentence, status=malformed.status)
         problem.request_id = self._service.totals.new_request_id()
@@ -283,11 +285,12 @@ class ProxyHandler(BaseHTTPRequestHandler):
                 any_form = self._settings.multipart == "json"
                 request = WorkerRequest.read(head, cost, body, any_form_becomes_json=any_form)
                 record.ask_for_model(request.model)
-                local = self._service.translator.immediate(request)
+                dialect = self._service.translator.dialect_of(request)
+                local = self._service.translator.immediate(dialect, request) if dialect else None
             if local is not None:
                 local.give(writer, record)
             else:
-                self._carry_out(request, writer, record)
+                self._carry_out(request, dialect, writer, record)
         except ClientGone:
             record.outcome = "left"
             self.was_cut = self._service.stopping
@@ -329,8 +332,8 @@ class ProxyHandler(BaseHTTPRequestHandler):
             self._close_after(writer)
         writer.fail(problem)
 
-    def _carry_out(self, request: WorkerRequest, writer: AnswerWriter, record: Record) -> None:
-        """Have a worker answer the request, and the client given that answer."""
+    def _carry_out(self, request: WorkerRequest, dialect: Dialect | None, writer: AnswerWriter, record: Record) -> None:
+        """Have a worker answer the request, which may be translated from ``dialect``, and the client given that answer."""
         assert self._watch is not None
         service = self._service
         self._timed.limit_writes(self._settings.idle_timeout)
@@ -340,15 +343,19 @@ class ProxyHandler(BaseHTTPRequestHandler):
         try:
             service.pages.running[record.number] = lifeline
             self._watch.begin(lifeline, writer.probe)
-            passage = service.translator.passage(request, writer)
-            beats = service.heartbeats.are_for(writer, streams=passage.streams)
-            with service.heartbeats.beating(writer) if beats else contextlib.nullcontext():
+            passage = service.translator.passage(dialect, request, writer) if dialect else None
+            beats = service.heartbeats.are_for(writer, streams=passage.streams if passage else request.streams)
+
+            def ask(asked: WorkerRequest) -> WorkerAnswer:
                 # The answer may have to follow a head that promises plain events.
-                came = passage.ask(lambda asked: service.endpoint.answer(asked.uncoded() if beats else asked, record, lifeline))
-            if passage.translation is None:
-                first = relay(came, request, writer, record, lifeline)
-            else:
+                return service.endpoint.answer(asked.uncoded() if beats else asked, record, lifeline)
+
+            with service.heartbeats.beating(writer) if beats else _IN_SILENCE:
+                came = passage.ask(ask) if passage else ask(request)
+            if passage and passage.translation:
                 first = relay_translated(came, passage.translation, request, writer, record, lifeline, service.heartbeats)
+            else:
+                first = relay(came, request, writer, record, lifeline)
             if came.answer.status_code == 200:
                 service.models.see_answer(request, first)
         except ClientGone:
@@ -381,17 +388,6 @@ class ProxyHandler(BaseHTTPRequestHandler):
         finally:
             self._watch.end()
             self._lifeline = None
-
-    def _linger(self) -> None:
-        """Read what the client still sends: closing on unread bytes resets the connection, and the answer with it."""
-        deadline, taken = time.monotonic() + _LINGER_SECONDS, 0
-        self._socket.shutdown(socket.SHUT_WR)
-        while taken < _LINGER_BYTES and (left := deadline - time.monotonic()) > 0:
-            self._timed.limit_reads(left)
-            data = self._timed.recv(_LINGER_READ)
-            if not data:
-                return
-            taken += len(data)
 
     def log_message(self, format: str, *args: Any) -> None:
         """Nothing: each request has its line from its :class:`Record`."""

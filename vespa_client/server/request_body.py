@@ -34,7 +34,7 @@ def read_client_body(
     """
     if framing == NO_BODY:
         return b""
-    if asked := list_items(head.fields, "expect"):
+    if "expect" in head.fields.by_name and (asked := list_items(head.fields, "expect")):
         expectations = [item.lower() for item in asked]
         if set(expectations) != {"100-continue"}:
             raise BadRequest(f"The expectation {', '.join(expectations)!r} can't be met.", status=417)

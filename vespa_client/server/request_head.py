@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from ..errors import BodyTooLarge, MethodNotAllowed
-from ..http1.fields import Fields, field_value
+from ..http1.fields import ReceivedFields, field_value
 from ..http1.framing import Framing
 from ..http1.heads import RequestHead
 from ..payload.cost import read_cost
@@ -46,10 +46,10 @@ def is_own_page(path: str) -> bool:
     return f"{path}/".startswith(OWN_PAGES)
 
 
-def traceparent(fields: Fields) -> str:
+def traceparent(fields: ReceivedFields) -> str:
     """The trace and the span that the client says its request is part of (W3C Trace Context, 3.2); empty if it's not valid."""
-    told = field_value(fields, "traceparent")
-    return told if told and _TRACEPARENT.fullmatch(told) else ""
+    told = fields.by_name.get("traceparent")
+    return told[0] if told and _TRACEPARENT.fullmatch(told[0]) else ""
 
 
 def too_large(max_body: int) -> BodyTooLarge:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from vespa_client.http1.fields import ReceivedFields
 from vespa_client.http1.heads import RequestHead
 from vespa_client.server.local.answer import LocalAnswer
 from vespa_client.server.local.answers import LocalAnswers
@@ -16,7 +17,7 @@ ENDPOINT = "my-endpoint"
 
 def head(target: str, method: str = "GET", *fields: tuple[str, str]) -> RequestHead:
     """A request's head, with a host."""
-    return RequestHead(method, target, 1, [("Host", "localhost:8010"), *fields])
+    return RequestHead(method, target, 1, ReceivedFields([("Host", "localhost:8010"), *fields]))
 
 
 def answers(*, wants_key: bool = False, **settings: Any) -> tuple[LocalAnswers, KnownModels]:

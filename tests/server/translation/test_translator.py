@@ -9,11 +9,13 @@ from typing import Any, cast
 
 import pytest
 
+from vespa_client.dialects import Dialect
 from vespa_client.errors import Untranslatable
 from vespa_client.net.timed_socket import TimedSocket
 from vespa_client.payload.worker_request import WorkerRequest
 from vespa_client.routing.exchange import WorkerAnswer
 from vespa_client.server.answer_writer import AnswerWriter
+from vespa_client.server.local.answer import LocalAnswer
 from vespa_client.server.translation.translator import Passage, Translator
 from vespa_client.server.translation.voice import TranslatedVoice
 from vespa_client.settings.table import Settings
@@ -64,10 +66,21 @@ def writer() -> AnswerWriter:
     return AnswerWriter(cast("TimedSocket", None), "POST")
 
 
+def dialect_of(translating: Translator, asked: WorkerRequest) -> Dialect:
+    dialect = translating.dialect_of(asked)
+    assert dialect is not None
+    return dialect
+
+
+def immediate(path: str, body: dict[str, Any] | None) -> LocalAnswer | None:
+    translating, asked = translator(), request(path, body)
+    return translating.immediate(dialect_of(translating, asked), asked)
+
+
 def go(translating: Translator, asked: WorkerRequest, workers: Workers) -> tuple[Passage, int, AnswerWriter]:
     """The request's passage, the status that came of it, and the writer of its answer."""
     writing = writer()
-    passage = translating.passage(asked, writing)
+    passage = translating.passage(dialect_of(translating, asked), asked, writing)
     return passage, passage.ask(workers).answer.status_code, writing
 
 
@@ -125,22 +138,19 @@ def test_always_means_at_once(path: str) -> None:
 
 @pytest.mark.parametrize("path", BODIES)
 def test_never_means_never(path: str) -> None:
-    translating, workers = translator(translate="never"), Workers(404)
-    passage, got, _ = go(translating, request(path), workers)
-    assert (got, workers.paths(), passage.translation) == (404, [path], None)
-    assert translating.immediate(request(path, {"model": "m"})) is None
+    assert translator(translate="never").dialect_of(request(path)) is None
 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", "/v1/responses"), ("PUT", "/v1/messages"), ("POST", "/v1/embeddings")])
 def test_other_requests_pass_as_they_are(method: str, path: str) -> None:
-    asked, workers = request(path, {}, method), Workers(404)
-    go(translator(translate="always"), asked, workers)
-    assert workers.asked == [asked]
+    assert translator(translate="always").dialect_of(request(path, {}, method)) is None
 
 
 def test_what_can_t_be_carried_over_is_refused_before_anything_is_asked() -> None:
+    workers = Workers(200)
     with pytest.raises(Untranslatable) as caught:
-        translator(translate="always").passage(request("/v1/responses", {"input": "x", "previous_response_id": "y"}), writer())
+        go(translator(translate="always"), request("/v1/responses", {"input": "x", "previous_response_id": "y"}), workers)
+    assert not workers.asked
     assert caught.value.param == "previous_response_id"
 
 
@@ -152,7 +162,8 @@ def test_a_worker_that_may_know_better_is_asked_first() -> None:
         go(translating, asked, workers)
     assert workers.paths() == ["/v1/responses"]
     with pytest.raises(Untranslatable):
-        translating.passage(asked, writer())
+        go(translating, asked, workers)
+    assert workers.paths() == ["/v1/responses"]
 
 
 def test_a_404_in_json_is_remembered_when_the_translated_request_has_succeeded() -> None:
@@ -213,7 +224,7 @@ def test_the_client_of_a_plain_answer_has_no_stream() -> None:
 
 @pytest.mark.parametrize("path", ["/api/chat", "/api/generate"])
 def test_loading_a_model_asks_no_worker(path: str) -> None:
-    answer = translator().immediate(request(path, {"model": "m", "keep_alive": "5m"}))
+    answer = immediate(path, {"model": "m", "keep_alive": "5m"})
     assert answer is not None
     assert json.loads(answer.body)["done"] is True
 
@@ -222,9 +233,9 @@ def test_loading_a_model_asks_no_worker(path: str) -> None:
 @pytest.mark.parametrize("body", [None, {}, {"model": 7}, {"messages": "x"}])
 def test_nothing_else_is_answered_at_once(path: str, body: dict[str, Any] | None) -> None:
     if body is None or not path.startswith("/api/"):
-        assert translator().immediate(request(path, body)) is None
+        assert immediate(path, body) is None
     else:
-        translator().immediate(request(path, body))
+        immediate(path, body)
 
 
 Steps = Callable[[], Sequence[int]]

@@ -34,11 +34,14 @@ class Translator:
         self._drop_hosted_tools = settings.drop_hosted_tools
         self._missing = RouteMemory()
 
-    def immediate(self, request: WorkerRequest) -> LocalAnswer | None:
+    def dialect_of(self, request: WorkerRequest) -> Dialect | None:
+        """The dialect that the request may have to be translated from; None where it can only go as it came."""
+        return dialect_of(request.path) if request.method == "POST" and self._mode != "never" else None
+
+    def immediate(self, dialect: Dialect, request: WorkerRequest) -> LocalAnswer | None:
         """The answer to a request that asks for no model's words, as Ollama's clients load and unload models; else None."""
-        dialect = self._dialect_of(request)
         # Only what has no "stream" of OpenAI's kind can be such a request, and reading it twice costs little then.
-        if dialect is None or not dialect.has_immediate_answers:
+        if not dialect.has_immediate_answers:
             return None
         try:
             body = self.translate(dialect, request).immediate
@@ -46,12 +49,11 @@ class Translator:
             return None  # a worker of that dialect may know better
         return None if body is None else json_answer(dialect.name, body)
 
-    def passage(self, request: WorkerRequest, writer: AnswerWriter) -> Passage:
+    def passage(self, dialect: Dialect, request: WorkerRequest, writer: AnswerWriter) -> Passage:
         """The request's way. Raises :class:`Untranslatable` where it is known to have to be translated and can't be."""
-        dialect = self._dialect_of(request)
         passage = Passage(request, writer, dialect, self, self._missing)
-        if dialect is not None and (self._mode == "always" or self._missing.has(request.path)):
-            passage.translate(dialect)
+        if self._mode == "always" or self._missing.has(request.path):
+            passage.translate()
         return passage
 
     def translate(self, dialect: Dialect, request: WorkerRequest) -> Translation:
@@ -59,9 +61,6 @@ class Translator:
         identity = Identity(secrets.token_hex(12), int(time.time()))
         body = request.payload[0] if len(request.payload) == 1 else b"".join(request.payload)
         return dialect.translate(body, identity, drop_hosted_tools=self._drop_hosted_tools)
-
-    def _dialect_of(self, request: WorkerRequest) -> Dialect | None:
-        return dialect_of(request.path) if request.method == "POST" and self._mode != "never" else None
 
 
 class Passage:
@@ -71,11 +70,11 @@ class Passage:
         self,
         request: WorkerRequest,
         writer: AnswerWriter,
-        dialect: Dialect | None,
+        dialect: Dialect,
         translator: Translator,
         missing: RouteMemory,
     ) -> None:
-        """``dialect`` is the one that the request can be translated from; None where it can't."""
+        """``dialect`` is the one that the request can be translated from."""
         self._request = request
         self._writer = writer
         self._dialect = dialect
@@ -94,8 +93,6 @@ class Passage:
 
         Raises :class:`Untranslatable` where the worker lacks the route and the request can't be translated.
         """
-        if self._dialect is None:
-            return ask(self._request)
         refused: Answer | None = None
         if self.translation is None:
             came = ask(self._request)
@@ -105,7 +102,7 @@ class Passage:
             refused.close()
             if not _may_be_about_something_else(refused):
                 self._note_missing(refused)
-            self.translate(self._dialect)
+            self.translate()
         assert self.translation is not None
         came = ask(self._request.translated(self.translation.target, self.translation.body, streams=self.translation.streams))
         if came.answer.status_code in NO_SUCH_ROUTE:
@@ -120,8 +117,9 @@ class Passage:
             self._missing.note(path)
             log.info("The worker has no %s (%d); requests to it are translated.", path, refused.status_code)
 
-    def translate(self, dialect: Dialect) -> None:
+    def translate(self) -> None:
         """From here on the request goes in other words. Raises :class:`Untranslatable`."""
+        dialect = self._dialect
         self.translation = translation = self._translator.translate(dialect, self._request)
         self._writer.added = [*self._writer.added, (TRANSLATED_HEADER, dialect.name)]
         if translation.streams:
