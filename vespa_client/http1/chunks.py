@@ -46,11 +46,20 @@ class ChunkedDecoder:
 
         Raises :class:`MessageError`, whose ``decoded`` is what they complete before the fault.
         """
-        pieces: list[bytes] = []
         data = self._pending + data if self._pending else data
+        if self._is_between_chunks and (size := _PLAIN_SIZE.match(data)):
+            # Most that arrives of a stream is one whole chunk without extensions.
+            start = size.end()
+            if 0 < int(size[1], 16) == len(data) - start - 2 and data.endswith(b"\r\n"):
+                self._pending = b""
+                return data[start:-2]
+        return self._feed(data)
+
+    def _feed(self, data: bytes) -> bytes:
+        pieces: list[bytes] = []
         position = 0
         if self._is_between_chunks:
-            # Most that arrives is whole chunks without extensions: taken here, without a step for each part of each.
+            # Of the rest, most is several of them: taken here, without a step for each part of each.
             whole = len(data)
             while position < whole and (size := _PLAIN_SIZE.match(data, position)) and (length := int(size[1], 16)):
                 start = size.end()
