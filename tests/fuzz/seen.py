@@ -15,6 +15,8 @@ __all__ = ["Answer", "NotHTTP", "StreamEnd", "are_open", "read_answers"]
 StreamEnd = Literal["end", "reset", "late"]
 _REQUEST_ID = "x-vespa-request-id"
 _LARGEST_EVENT = 1 << 22
+# What Python's http.client reads of one head: it counts the empty line as its hundredth.
+_MOST_LINES = 99
 
 
 class NotHTTP(Exception):
@@ -101,6 +103,8 @@ def _read_one(data: bytes, end: StreamEnd, method: str) -> tuple[Answer | None, 
         return None, b""
     except Malformed as problem:
         raise NotHTTP(f"{problem.args[0]}: {data[:200]!r}") from None
+    if len(fields) > _MOST_LINES:
+        raise NotHTTP(f"{len(fields)} header lines are more than clients read")
     version, _, rest = start.decode("latin-1").partition(" ")
     status, space, reason = rest.partition(" ")
     if version != "HTTP/1.1" or not space or len(status) != 3 or not status.isdecimal():

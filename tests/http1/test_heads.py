@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from vespa_client.http1.fields import Fields, ReceivedFields, list_items
 from vespa_client.http1.framing import CHUNKED, NO_BODY, UNTIL_CLOSE, Framing, keeps_alive, request_framing, response_framing
 from vespa_client.http1.heads import (
+    MAX_ANSWER_FIELDS,
     MAX_FIELDS,
     RequestHead,
     ResponseHead,
@@ -389,6 +390,13 @@ def test_more_lines_than_a_head_may_have_are_a_431() -> None:
     with pytest.raises(MessageError) as problem:
         request(*lines, "one: more")
     assert problem.value.status == 431
+
+
+def test_an_answer_leaves_room_for_the_proxys_own_lines() -> None:
+    lines = [f"X-{number}: y" for number in range(MAX_ANSWER_FIELDS)]
+    assert len(response(*lines).fields) == MAX_ANSWER_FIELDS
+    with pytest.raises(MessageError, match=f"more than {MAX_ANSWER_FIELDS} lines"):
+        response(*lines, "one: more")
 
 
 @pytest.mark.parametrize(

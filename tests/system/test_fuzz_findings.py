@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import http.client
+import io
 import socket
+from collections.abc import Callable
 
 import pytest
 
+from vespa_client import VastClient
+from vespa_client.http1.heads import MAX_ANSWER_FIELDS
 from vespa_client.net.dialing import dial
 from vespa_client.net.lifeline import Lifeline
 from vespa_client.sandbox import Sandbox
 from vespa_client.server.answer_writer import AnswerWriter
 
-from ..support.raw_worker import CHUNKED, Peer, RawWorker, chunk, get, only_worker, post, raw_client
+from ..server.translation.dialogue import MESSAGES, asks
+from ..support.raw_worker import CHUNKED, Peer, RawWorker, answer, chunk, connect, get, only_worker, post, raw_client, swap
 from ..support.waiting import SHORT
 
 worker, client = only_worker, raw_client
@@ -124,6 +130,30 @@ def test_a_length_of_5000_digits_does_not_fail_inside_the_proxy(
     peer, _ = worker.request()
     peer.send(f"HTTP/1.1 {status}\r\nContent-Length: {'9' * 5000}\r\n\r\n".encode())
     assert " 500 " not in client.head()[0]
+
+
+def test_the_most_lines_an_answer_may_have_are_with_the_proxys_own_the_most_that_python_reads(
+    start_proxy: Callable[..., VastClient], worker: RawWorker
+) -> None:
+    # All that the proxy ever adds: translated, for a web page that is shown, of an error without words, behind a retry.
+    lines = ("Origin: http://localhost:3000", "Sec-Fetch-Mode: navigate", "Connection: close")
+    with connect(start_proxy(translate="always", retries=1).url) as client:
+        client.send(asks(MESSAGES, *lines, stream=False))
+        with worker.request()[0] as first:
+            first.send(answer(b"", "503 Busy"))
+        with worker.request()[0] as second:
+            second.send(b"HTTP/1.1 500 Oops\r\n" + b"X: y\r\n" * MAX_ANSWER_FIELDS + b"\r\n")
+        status, _, block = client.until(b"\r\n\r\n").partition(b"\r\n")
+    assert b" 500 " in status
+    assert len(http.client.parse_headers(io.BytesIO(block))) == 99
+    with pytest.raises(http.client.HTTPException):
+        http.client.parse_headers(io.BytesIO(b"One: more\r\n" + block))
+
+
+def test_an_answer_with_more_lines_is_a_502_that_says_so(client: Peer, worker: RawWorker) -> None:
+    _, refusal = swap(client, worker, post(), b"HTTP/1.1 200 OK\r\n" + b"X: y\r\n" * (MAX_ANSWER_FIELDS + 1) + b"\r\n")
+    assert (refusal.status, refusal.error["code"]) == (502, "worker_answer_broken")
+    assert f"the head has more than {MAX_ANSWER_FIELDS} lines" in refusal.error["message"]
 
 
 def test_a_client_is_not_probed_behind_the_end_of_its_event_stream() -> None:

@@ -23,6 +23,10 @@ MAX_HEAD = 64 * 1024
 """The largest head in bytes, start line included."""
 
 MAX_FIELDS = 100
+"""The most lines of a request's head, without the first."""
+
+MAX_ANSWER_FIELDS = 87
+"""The most of an answer's: the proxy may add 12 for the client, and Python's http.client reads 99."""
 
 _HTTP2_PREFACE = "PRI * HTTP/2.0"
 
@@ -91,7 +95,7 @@ def parse_request_head(block: bytes) -> RequestHead:
         raise RequestMalformed("this port speaks HTTP/1.1, and HTTP/2 came unasked: turn it off in the client")
     if major != "1":
         raise RequestMalformed(f"HTTP/{major}.{minor} isn't spoken here; use HTTP/1.1", 505)
-    fields = _parse_fields(rest, RequestMalformed) if separator else ReceivedFields([])
+    fields = _parse_fields(rest, MAX_FIELDS, RequestMalformed) if separator else ReceivedFields([])
     try:
         authority, target = _split_target(method, target)
     except RequestMalformed as malformed:
@@ -110,7 +114,7 @@ def parse_response_head(block: bytes) -> ResponseHead:
     if not match:
         raise AnswerMalformed("the first line is no HTTP/1.1 status line")
     minor, status, reason = match.groups()
-    fields = _parse_fields(rest, AnswerMalformed) if separator else ReceivedFields([])
+    fields = _parse_fields(rest, MAX_ANSWER_FIELDS, AnswerMalformed) if separator else ReceivedFields([])
     return ResponseHead(0 if minor == "0" else 1, int(status), reason or "", fields)
 
 
@@ -176,9 +180,9 @@ def _escaped(target: str) -> str:
     return _LEFT_BARE.sub(lambda bare: f"%{ord(bare[0]):02X}", target)
 
 
-def _parse_fields(text: str, malformed: type[MessageError]) -> ReceivedFields:
-    if text.count("\r\n") >= MAX_FIELDS:
-        raise malformed(f"the head has more than {MAX_FIELDS} lines", 431)
+def _parse_fields(text: str, most: int, malformed: type[MessageError]) -> ReceivedFields:
+    if text.count("\r\n") >= most:
+        raise malformed(f"the head has more than {most} lines", 431)
     if not _FIELDS.fullmatch(text):
         raise malformed("a line of the head is no 'Name: value'")
     lines = text.split("\r\n")
