@@ -113,9 +113,10 @@ def _walk(reading: Reading, seen: Seen, answers: list[Answer]) -> tuple[_Outcome
         if _was_served(step, answer):
             accepted += [] if step.own else [step]
             ended = ("served", "served, then closed")
-            # A preflight's body is nothing to wait for.
+            # The body of a preflight, or of one who asks for the proxy's own page, is nothing to wait for (RFC 9112, 9.3).
             is_preflight = bool(values_of(answer.fields, "access-control-allow-methods"))
-            closes_rightly = step.closes or step.request.minor == 0 or is_preflight
+            passes_body_over = is_preflight or (step.has_body and is_first_page(step.request))
+            closes_rightly = step.closes or step.request.minor == 0 or passes_body_over
         else:
             ended = ("refused", f"refused, {answer.status}")
             closes_rightly = True

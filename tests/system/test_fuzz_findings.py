@@ -59,6 +59,13 @@ def test_a_preflight_with_a_body_says_that_the_connection_ends_or_has_it_go_on(c
         assert client.message().status == 404
 
 
+def test_behind_a_page_that_was_asked_for_with_a_body_the_connection_ends_and_says_so(client: Peer) -> None:
+    client.send(get("/_vespa/", "Content-Length: 2", method="HEAD") + b"{}" + get("/_vespa/nothing"))
+    page = client.message(bodiless=True)
+    assert (page.status, page.one("Connection")) == (200, "close")
+    assert client.rest() == b""
+
+
 def test_a_no_break_space_is_no_blank_in_a_header(client: Peer) -> None:
     client.send(post(b"{}", "/v1/x", "Content-Encoding: \xa0identity"))
     assert client.message().status == 415
