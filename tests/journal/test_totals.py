@@ -159,10 +159,10 @@ def test_a_histogram_s_quantiles() -> None:
     histogram = Histogram((1.0, 2.0, 4.0))
     assert histogram.quantile(0.5) is None and histogram.mean is None
     for value in (0.5, 1.5, 1.5, 3.0):
-        histogram.observe(value)
+        histogram.observe_all([value])
     assert histogram.counts == [1, 2, 1, 0]
     assert histogram.quantile(0.25) == 1.0
     assert histogram.quantile(0.5) == 1.5
     assert histogram.quantile(1.0) == 4.0
-    histogram.observe(100.0)
+    histogram.observe_all([100.0])
     assert histogram.quantile(1.0) == 4.0

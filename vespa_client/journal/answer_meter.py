@@ -80,7 +80,7 @@ class EventMeter(AnswerMeter):
         if self._first:
             gap = now - self._before
             gaps = self._gaps
-            # As Histogram.observe(): a call for each event of each stream is worth sparing.
+            # Counted here, not by the histogram: a call for each event of each stream is worth sparing.
             gaps.counts[bisect_left(EVENT_BOUNDS, gap)] += 1
             gaps.total += gap
             if gap > record.longest_gap:

@@ -35,11 +35,6 @@ class Histogram:
         count = self.count
         return self.total / count if count else None
 
-    def observe(self, value: float) -> None:
-        """Count a value."""
-        self.counts[bisect_left(self.bounds, value)] += 1
-        self.total += value
-
     def observe_all(self, values: Sequence[float]) -> None:
         """Count each of the values."""
         counts, bounds = self.counts, self.bounds
