@@ -35,6 +35,8 @@ __all__ = ["Connection", "SecureConnection"]
 _SMALL_BODY = 64 * 1024
 # What the buffer of a connection that was idle takes at once, on any system.
 _TAKEN_AT_ONCE = 8 * 1024
+# Should one not be taken all the same, the others go on without a turn.
+_LONGEST_TURN = 5.0
 # For the answer of a far side that has stopped reading.
 _LAST_WORD_SECONDS = 0.5
 # Answers such as 103 Early Hints that come before the answer.
@@ -143,11 +145,12 @@ class Connection(HTTPConnection):
         A thread that waits for the interpreter's lock wakes every 5 ms to ask for it. Where hundreds wait, that takes more than
         their requests do; so they wait for one another here, asleep, and few are left to wait for the interpreter.
         """
-        if len(data) > _TAKEN_AT_ONCE:
+        is_its_turn = len(data) <= _TAKEN_AT_ONCE and self.call.turn.acquire(timeout=_LONGEST_TURN)
+        try:
             self._socket.sendall(data)
-        else:
-            with self.call.turn:
-                self._socket.sendall(data)
+        finally:
+            if is_its_turn:
+                self.call.turn.release()
 
     def _send_large(self, data: bytes | bytearray) -> None:
         """Send it, and see meanwhile that the far side is there: of one that has gone, the system says so in a quarter of an
