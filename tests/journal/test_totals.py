@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from tests.support.waiting import LONG
 from vespa_client.journal.record import Problem, Record
 from vespa_client.journal.route_class import ROUTE_CLASSES, route_class
 from vespa_client.journal.snapshot import Exchange, errors_of, series_of, sums_of
@@ -35,6 +36,15 @@ def test_each_exchange_is_counted_once_whoever_reads_meanwhile() -> None:
         assert totals.histograms["duration"].count == totals.histograms["first_byte"].count == 2000
         assert sum(tally.requests for tally in totals.workers.all()) == 2000
     assert totals.running() == []
+
+
+def test_no_request_waits_for_a_reader() -> None:
+    totals = Totals()
+    with ThreadPoolExecutor(1) as pool, totals.settled():
+        pool.submit(lambda: [exchange(totals) for _ in range(100)]).result(LONG)
+        assert not totals.requests
+    with totals.settled():
+        assert totals.requests == {("POST", "completions", "200", "whole"): 100}
 
 
 def test_labels_are_few_whatever_clients_and_workers_say() -> None:
@@ -158,8 +168,7 @@ def test_the_class_of_a_path(path: str, expected: str) -> None:
 def test_a_histogram_s_quantiles() -> None:
     histogram = Histogram((1.0, 2.0, 4.0))
     assert histogram.quantile(0.5) is None and histogram.mean is None
-    for value in (0.5, 1.5, 1.5, 3.0):
-        histogram.observe_all([value])
+    histogram.observe_all([0.5, 1.5, 1.5, 3.0])
     assert histogram.counts == [1, 2, 1, 0]
     assert histogram.quantile(0.25) == 1.0
     assert histogram.quantile(0.5) == 1.5

@@ -99,9 +99,12 @@ class Totals:
         self._ended.append(record)
         record.enter("done")
         del self.in_progress[record.number]
-        if len(self._ended) >= _BATCH:
-            with self._lock:
+        # Where somebody reads, or sums up already, no request waits for that: the next one does it.
+        if len(self._ended) >= _BATCH and self._lock.acquire(blocking=False):
+            try:
                 self._settle()
+            finally:
+                self._lock.release()
         for listener in self._listeners:
             try:
                 listener(record)
