@@ -72,6 +72,16 @@ def test_a_cut_ends_what_it_waits_for_and_all_that_comes(session: Session, far: 
     assert far.was_left_alone()
 
 
+def test_a_cut_ends_a_handshake_that_the_far_side_never_answers(session: Session, far: RawWorker) -> None:
+    def sent() -> None:
+        with pytest.raises(requests.ConnectionError):
+            send(session, far.url.replace("http:", "https:"))
+
+    with background(sent):
+        far.accept().exactly(1)
+        session.cut()
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 def test_a_port_that_is_shunned(session: Session, shunned: set[int], far: RawWorker, host: str) -> None:
     port = far.url.rpartition(":")[2]

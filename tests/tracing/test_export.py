@@ -326,6 +326,19 @@ class TestTheCollector:
             "The collector doesn't get all traces: it takes fewer than there are. Requests go on without."
         ]
 
+    def test_one_that_never_answers_the_handshake_holds_no_end_up(
+        self, start_proxy: StartProxy, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with RawWorker() as deaf:
+            monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", deaf.url.replace("http:", "https:"))
+            monkeypatch.setenv("OTEL_EXPORTER_OTLP_TIMEOUT", str(4 * LONG))
+            monkeypatch.setenv("OTEL_BSP_SCHEDULE_DELAY", "10")
+            proxy = start_proxy()
+            chat(proxy)
+            deaf.accept().exactly(1)
+            proxy.stop()
+            assert "vespa-traces" not in {thread.name for thread in threading.enumerate()}
+
     def test_the_proxy_itself_is_none(
         self, start_proxy: StartProxy, sandbox: Sandbox, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
+from types import TracebackType
 
-__all__ = ["TICK", "ClientGone", "Lifeline"]
+__all__ = ["TICK", "ClientGone", "Lifeline", "SecondHandle"]
 
 TICK = 0.05
 """How often somebody looks who can't be told, in seconds: a leaving client is to be heard within 100 ms."""
@@ -62,10 +63,11 @@ class Lifeline:
             self.check()
             self._socket = sock
 
-    def let_go(self) -> None:
-        """The socket works for somebody else from now on."""
+    def let_go(self, sock: socket.socket | None = None) -> None:
+        """The socket works for somebody else from now on. One that is named is let go of if it is the one held."""
         with self._lock:
-            self._socket = None
+            if sock is None or sock is self._socket:
+                self._socket = None
 
     def cancel(self) -> None:
         """Cut it for a client that may still listen."""
@@ -82,3 +84,33 @@ class Lifeline:
                 with contextlib.suppress(OSError):
                     # Past ssl.SSLSocket.shutdown, which would turn the socket to plain text under its reader.
                     socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
+
+
+class SecondHandle:
+    """A block in which a connection is made, and TLS's handshake done, that a cut ends too.
+
+    TLS takes the socket over, and its own is out of reach until the handshake is done. So the lifeline holds a second handle of
+    the same connection until then.
+    """
+
+    def __init__(self, lifeline: Lifeline) -> None:
+        self._lifeline = lifeline
+        self._handle: socket.socket | None = None
+
+    def __enter__(self) -> SecondHandle:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, problem: BaseException | None, trace: TracebackType | None) -> None:
+        if self._handle is not None:
+            self._lifeline.let_go(self._handle)
+            self._handle.close()
+
+    def hold(self, sock: socket.socket) -> socket.socket:
+        """The socket itself, which TLS may now take over. Closes it and raises :class:`ClientGone` after a cut."""
+        self._handle = sock.dup()
+        try:
+            self._lifeline.hold(self._handle)
+        except ClientGone:
+            sock.close()
+            raise
+        return sock

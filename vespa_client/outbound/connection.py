@@ -23,6 +23,7 @@ from ..http1.malformed import MessageError
 from ..net.dialing import dial
 from ..net.forks import close_in_children
 from ..net.keepalives import GONE_AFTER
+from ..net.lifeline import SecondHandle
 from ..net.socket_reader import SocketReader
 from ..net.tcp import Counters, counters, is_readable, seconds_unheard
 from ..net.timed_socket import TimedSocket
@@ -279,29 +280,11 @@ class Connection(HTTPConnection):
 class SecureConnection(Connection, HTTPSConnection):
     """The same inside TLS."""
 
-    _plain: socket.socket | None = None
+    _handle: SecondHandle
 
     def _new_conn(self) -> socket.socket:
-        sock = super()._new_conn()
-        # TLS takes the socket over, and its own is out of reach until the handshake is done. A second handle of the same
-        # connection lets a leaving client end that too.
-        self._plain = sock.dup()
-        try:
-            self.call.lifeline.hold(self._plain)
-        except BaseException:
-            sock.close()
-            self._let_go_of_plain()
-            raise
-        return sock
+        return self._handle.hold(super()._new_conn())
 
     def connect(self) -> None:
-        try:
+        with SecondHandle(self.call.lifeline) as self._handle:
             super().connect()
-        finally:
-            self._let_go_of_plain()
-
-    def _let_go_of_plain(self) -> None:
-        if self._plain is not None:
-            self.call.lifeline.let_go()
-            self._plain.close()
-            self._plain = None

@@ -17,7 +17,7 @@ from urllib3.util.ssltransport import SSLTransport
 
 from ..net.dialing import dial
 from ..net.forks import close_in_children
-from ..net.lifeline import Lifeline
+from ..net.lifeline import Lifeline, SecondHandle
 from .failures import ConnectFailed, TransportError, reason_for
 
 __all__ = ["Session"]
@@ -76,7 +76,12 @@ class _Connection(HTTPConnection):
 
 
 class _SecureConnection(_Connection, HTTPSConnection):
-    pass
+    def _new_conn(self) -> Any:
+        return self._handle.hold(super()._new_conn())
+
+    def connect(self) -> None:
+        with SecondHandle(self._lifeline) as self._handle:
+            super().connect()
 
 
 class _Pool(urllib3.HTTPConnectionPool):
