@@ -23,6 +23,7 @@ class SpanSeen(NamedTuple):
     trace_id: str
     id: str
     parent: str
+    trace_state: str
     start: int
     end: int
     attributes: dict[str, Any]
@@ -119,6 +120,7 @@ def _seen(span: Any, resource: dict[str, Any]) -> SpanSeen:
         span.trace_id.hex(),
         span.span_id.hex(),
         span.parent_span_id.hex(),
+        span.trace_state,
         span.start_time_unix_nano,
         span.end_time_unix_nano,
         _read(span.attributes),

@@ -206,6 +206,16 @@ class TestTheClientsTrace:
         assert (root.trace_id, root.parent) == (TRACE_ID, PARENT_ID)
         assert {span.trace_id for span in collector.spans} == {TRACE_ID}
 
+    def test_its_state_is_on_each_span(self, proxy: VastClient, collector: Collector, caplog: pytest.LogCaptureFixture) -> None:
+        parent = {"traceparent": f"00-{TRACE_ID}-{PARENT_ID}-01"}
+        for state in ("congo=t61rcWkgMzE,rojo=00f067aa0ba902b7", "not, a=state"):
+            chat(proxy, headers={**parent, "tracestate": state})
+        proxy.stop()
+        assert {root.parent for root in collector.roots} == {PARENT_ID}
+        told = [{span.trace_state for span in (root, *collector.phases(root))} for root in collector.roots]
+        assert told == [{"congo=t61rcWkgMzE,rojo=00f067aa0ba902b7"}, {""}]
+        assert not warnings(caplog)
+
     def test_one_that_is_not_sampled_is_not_sent(self, proxy: VastClient, collector: Collector) -> None:
         chat(proxy, headers={"traceparent": f"00-{TRACE_ID}-{PARENT_ID}-00"})
         chat(proxy, headers={"traceparent": f"00-{'0' * 32}-{PARENT_ID}-00"})

@@ -67,6 +67,8 @@ class Record:
     """Whether it is a visit to one of the proxy's own pages, and no exchange."""
     traceparent = ""
     """Where the client says that its request belongs (W3C Trace Context, 3.2); empty where it says nothing that is valid."""
+    tracestate = ""
+    """What tracing systems have added to that (3.3); empty as well."""
     model = ""
     request_bytes = 0
     routes = 0

@@ -40,7 +40,7 @@ from .local.models import KnownModels
 from .pages.own_pages import OwnPages
 from .relay import noted, relay
 from .request_body import read_client_body
-from .request_head import METHODS, check_head, is_own_page, traceparent
+from .request_head import METHODS, check_head, is_own_page, trace_context
 from .translation.translated_relay import relay_translated
 from .translation.translator import Translator
 from .translation.voice import voice_of
@@ -209,7 +209,7 @@ class ProxyHandler(BaseHTTPRequestHandler):
         totals = self._service.totals
         path = head.path
         record = totals.begin_page(head.method, path) if is_own_page(path) else totals.begin(head.method, path)
-        record.traceparent = traceparent(head.fields)
+        record.traceparent, record.tracestate = trace_context(head.fields)
         self.close_connection = not keeps_alive(head.minor, head.fields) or self._service.stopping
         writer = AnswerWriter(self._timed, head.method, head.minor, closes=self.close_connection)
         writer.added = [(REQUEST_ID_HEADER, record.request_id)]

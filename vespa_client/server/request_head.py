@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 
 from ..errors import BodyTooLarge, MethodNotAllowed
-from ..http1.fields import ReceivedFields, field_value
+from ..http1.fields import ReceivedFields, field_value, list_items
 from ..http1.framing import Framing
 from ..http1.heads import RequestHead
 from ..payload.cost import read_cost
 from ..payload.upload import MAX_UPLOAD, takes_upload, upload_too_large
 from ..settings.table import Settings
 
-__all__ = ["METHODS", "OWN_PAGES", "check_head", "is_own_page", "too_large", "traceparent"]
+__all__ = ["METHODS", "OWN_PAGES", "check_head", "is_own_page", "too_large", "trace_context"]
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 OWN_PAGES = "/_vespa/"
@@ -21,6 +21,12 @@ OWN_PAGES = "/_vespa/"
 _IDS_AND_FLAGS = r"(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
 # A version to come may have more behind the flags; ff is none.
 _TRACEPARENT = re.compile(rf"00-{_IDS_AND_FLAGS}|(?!00|ff)[0-9a-f]{{2}}-{_IDS_AND_FLAGS}(?:-.*)?")
+# A member of tracestate: a vendor's key, or a tenant's at a vendor, and an opaque value (W3C Trace Context, 3.3.1.3).
+_VENDOR = r"[a-z][a-z0-9_*/-]{0,255}|[a-z0-9][a-z0-9_*/-]{0,240}@[a-z][a-z0-9_*/-]{0,13}"
+_MEMBER = re.compile(rf"(?:{_VENDOR})=[ -+\--<>-~]{{0,255}}[!-+\--<>-~]")
+_MOST_MEMBERS = 32
+# What everybody must be able to pass on (3.3.1.5); more than that is no trace's state.
+_LONGEST_STATE = 512
 
 
 def check_head(head: RequestHead, framing: Framing, settings: Settings) -> str:
@@ -46,10 +52,18 @@ def is_own_page(path: str) -> bool:
     return f"{path}/".startswith(OWN_PAGES)
 
 
-def traceparent(fields: ReceivedFields) -> str:
-    """The trace and the span that the client says its request is part of (W3C Trace Context, 3.2); empty if it's not valid."""
+def trace_context(fields: ReceivedFields) -> tuple[str, str]:
+    """``traceparent``, the trace and the span that the client says its request is part of, and ``tracestate``, what tracing
+    systems have added to that (W3C Trace Context, 3.2 and 3.3). Each is empty if it isn't valid, the second with the first.
+    """
     told = fields.by_name.get("traceparent")
-    return told[0] if told and _TRACEPARENT.fullmatch(told[0]) else ""
+    if not told or not _TRACEPARENT.fullmatch(told[0]):
+        return "", ""
+    members = list_items(fields, "tracestate")
+    keys = {member.partition("=")[0] for member in members}
+    state = ",".join(members)
+    is_valid = len(keys) == len(members) <= _MOST_MEMBERS and len(state) <= _LONGEST_STATE
+    return told[0], state if is_valid and all(map(_MEMBER.fullmatch, members)) else ""
 
 
 def too_large(max_body: int) -> BodyTooLarge:

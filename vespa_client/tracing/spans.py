@@ -82,7 +82,7 @@ class _Ended(SpanProcessor):
 
 
 def _parent_of(record: Record) -> Context:
-    return _TRACE_CONTEXT.extract({"traceparent": record.traceparent}, Context())
+    return _TRACE_CONTEXT.extract({"traceparent": record.traceparent, "tracestate": record.tracestate}, Context())
 
 
 def _nanoseconds(record: Record, moment: float) -> int:
