@@ -91,6 +91,7 @@ class EventMeter(AnswerMeter):
 
     def end(self) -> None:
         record = self._record
+        self._gaps.least, self._gaps.most = 0.0, record.longest_gap
         if record.tokens_from or not record.events:
             return
         found = tokens_in_answer(self._first, b"".join(self._last)[-TAIL_BYTES:])
