@@ -193,10 +193,11 @@ class TestLiveLine:
             "| 2 requests are being answered, the first for 15.2 s · 300 events"
         )
 
-    @pytest.mark.parametrize("columns", [40, 80])
+    @pytest.mark.parametrize("columns", [2, 3, 20, 40, 80])
     def test_it_is_narrower_than_the_terminal(self, columns: int) -> None:
         line = self.line(self.waiting(3, "word " * 80), columns)
         assert len(line) == columns - 1 and line.endswith("…")
+        assert len(self.line(self.waiting(3), columns, encoding="ascii")) < columns
 
     def test_in_ascii(self) -> None:
         assert self.line(self.waiting(3, "word " * 80), 80, encoding="ascii").isascii()
@@ -273,12 +274,22 @@ class TestInATerminal:
     def test_a_window_that_is_resized_leaves_no_rest_of_a_line(self, window: OpenWindow, cold: Sandbox) -> None:
         screen = window(120)
         threads = asking(url_of(screen))
-        for columns in (60, 50, 100, 45, 120):
-            screen.wait_for(lambda seen: "#1" in seen and "waits for a worker" in seen)
+        for columns in (60, 50, 100, 45, 24, 120):
+            screen.wait_for(lambda seen: "#1 waits" in seen or "#1 POST" in seen)
             screen.resize(columns)
         answered(cold, threads)
         seen = screen.wait_for(lambda seen: " 200 " in seen)
         assert "waits for" not in seen
+
+    def test_a_narrow_window_is_not_filled_with_it(self, window: OpenWindow, cold: Sandbox) -> None:
+        screen = window(80)
+        url = url_of(screen)
+        screen.resize(24)
+        threads = asking(url)
+        for second in "12":
+            seen = screen.wait_for(lambda seen, second=second: f"#1 waits, {second}." in seen)  # type: ignore[misc]
+        assert seen.count("#1 waits") == 1
+        answered(cold, threads)
 
     def test_a_model_that_thinks_is_told_of(self, window: OpenWindow, cold: Sandbox) -> None:
         cold.autoscaler.warm()

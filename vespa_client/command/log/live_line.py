@@ -97,7 +97,7 @@ class LiveLine:
         if not self._drawn or not has_room(self._terminal.stream):
             return
         # A window that has become narrower has broken the line into several.
-        above = (self._drawn - 1) // self._terminal.width
+        above = (self._drawn - 1) // self._terminal.columns
         up = f"\x1b[{above}A" if above else ""
         self._drawn = 0
         self._write(f"\r{up}\x1b[J")
@@ -153,6 +153,7 @@ def _cause(phase: str, there: list[Record]) -> str:
 
 
 def _fitting(ways: list[str], sign: str, terminal: Terminal) -> str:
-    width, mark = terminal.width - 1, terminal.shown("…")
+    # As it is, however narrow: a line that is broken can't be drawn over.
+    width, mark = terminal.columns - 1, terminal.shown("…")
     shown = [terminal.shown(f"{sign} {way}") for way in ways]
-    return next((line for line in shown if len(line) <= width), shown[-1][: width - len(mark)] + mark)
+    return next((line for line in shown if len(line) <= width), (shown[-1][: max(width - len(mark), 0)] + mark)[:width])

@@ -32,13 +32,18 @@ class Terminal:
 
     @property
     def width(self) -> int:
-        """How many columns it has now: people resize it."""
+        """How many columns a line of the log may take: as many as there are, unless that is too few to say anything."""
+        return max(self.columns, _NARROWEST)
+
+    @property
+    def columns(self) -> int:
+        """How many it has now: people resize it."""
         try:
             columns = os.get_terminal_size(self.stream.fileno()).columns
         except (OSError, ValueError):
             told = self._environ.get("COLUMNS", "")
             columns = int(told) if told.isascii() and told.isdigit() else 0
-        return max(columns or 80, _NARROWEST)
+        return columns or 80
 
     def styled(self, text: str, style: str) -> str:
         """The text in that style, where there are any; an empty style is none."""
