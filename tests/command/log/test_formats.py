@@ -10,6 +10,7 @@ import re
 import shutil
 import stat
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -195,11 +196,15 @@ class Heard(logging.Handler):
 def crowd() -> Iterator[tuple[Crowd, Heard]]:
     """A crowd, and who hears what it lets pass and says."""
     heard, level = Heard(), log.level
+    holding = Crowd(heard.clock)
+    log.addFilter(holding)
     log.addHandler(heard)
     log.setLevel(logging.INFO)
-    yield Crowd(heard.clock), heard
+    yield holding, heard
     log.removeHandler(heard)
+    log.removeFilter(holding)
     log.setLevel(level)
+    holding.close()
 
 
 def line_at(crowd: tuple[Crowd, Heard], second: float, status: int = 200) -> None:
@@ -243,8 +248,40 @@ def test_when_the_crowd_has_gone_each_has_its_line_again(crowd: tuple[Crowd, Hea
     heard.lines.clear()
     for second in range(1010, 1020):
         line_at(crowd, second)
-    assert heard.lines[0] == "100 requests in 10 s: 100 200 whole (--debug shows each)"
+    # In the time in which they came, however much later that is told.
+    assert heard.lines[0] == "100 requests in 1 s: 100 200 whole (--debug shows each)"
     assert heard.lines[1:] == ["a request"] * 10
+
+
+def test_its_last_ones_are_told_of_though_nobody_comes_after_them(crowd: tuple[Crowd, Heard]) -> None:
+    heard, told = crowd[1], threading.Event()
+    heard.emit = lambda record: told.set() if " requests in " in record.getMessage() else None  # type: ignore[method-assign]
+    quick = Crowd(heard.clock, every=0.01)
+    for _ in range(300):
+        line_at((quick, heard), 1000)
+    assert told.wait(LONG)
+    quick.close()
+
+
+def test_what_is_said_of_single_requests_is_held_back_in_a_crowd_and_each_hint_told_once(crowd: tuple[Crowd, Heard]) -> None:
+    holding, heard = crowd
+    retry = "it answered 429; asking for another worker in 0.1 s"
+    log.info("%s %s", "#7", retry)
+    for _ in range(300):
+        line_at(crowd, 1000)
+    for _ in range(3):
+        log.info("%s %s", "#7", retry)
+        log.info("%s HINT: %s", "#7", "Try again.")
+        log.warning("%s HINT: %s", "#7", "Or not.")
+    log.warning("a warning")
+    log.error("%s failed inside the proxy", "#7")
+    others = [line for line in heard.lines if line != "a request"]
+    assert others == [f"#7 {retry}", "#7 HINT: Try again.", "#7 HINT: Or not.", "a warning", "#7 failed inside the proxy"]
+    holding.close()
+    log.info("%s HINT: %s", "#7", "Try again.")
+    heard.second = 1010
+    log.info("%s %s", "#7", retry)
+    assert heard.lines[-2:] == ["#7 HINT: Try again.", f"#7 {retry}"]
 
 
 @pytest.mark.parametrize("debug", [False, True])

@@ -58,6 +58,8 @@ def logging_as_told(settings: Settings, totals: Totals) -> Iterator[None]:
         if not settings.debug:
             crowd = Crowd()
             totals.holds_line = crowd.holds
+            log.addFilter(crowd)
+            resources.callback(log.removeFilter, crowd)
             # The first to be called at the end: it may have a last word to say.
             resources.callback(crowd.close)
         yield
