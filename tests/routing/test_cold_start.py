@@ -110,6 +110,25 @@ def test_who_is_given_a_worker_wakes_the_first_of_those_that_wait_now_and_then(c
     assert crowd[-1].woken == 0 and crowd[32].woken == 1
 
 
+def test_of_many_that_are_given_a_worker_at_once_a_terminal_is_told_of_one(
+    clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", "vespa_client")
+    waiting = ColdStart(clock)
+    for number in range(1, 31):
+        waiting.begin(record(number), "1 loading", Lifeline())
+    clock.now += 20
+    for number in range(1, 30):
+        waiting.end(record(number), "w:1")
+        clock.now += 0.01
+    clock.now += 2
+    waiting.end(record(30), "w:1")
+    ready = [line for line in caplog.records if "A worker is ready" in line.getMessage()]
+    shown = [line.getMessage() for line in ready if not getattr(line, "is_shown_live", False)]
+    assert len(ready) == 30
+    assert shown == ["#1 A worker is ready after 20 s: w:1", "#30 A worker is ready after 22 s: w:1"]
+
+
 def test_who_never_waited_says_nothing(lines: Callable[[], list[str]]) -> None:
     ColdStart().end(record(), "w:1")
     assert lines() == []

@@ -18,6 +18,7 @@ _EVERY_SECONDS = 30.0
 _LIVE = {"is_shown_live": True}
 # How many ask again at once when one was given a worker, and how often that may be: all at once would be too many for Vast.ai.
 _MOST_WOKEN, _WAKE_SECONDS = 32, 1.0
+_NEWS_SECONDS = 1.0
 
 
 class ColdStart:
@@ -31,7 +32,7 @@ class ColdStart:
         self._lock = threading.Lock()  # guards the fields below
         self._waiting: dict[int, tuple[float, Lifeline]] = {}
         """Since when they wait, and on what, by the requests' numbers, in the order in which they began."""
-        self._next_wake = 0.0
+        self._next_wake = self._next_news = 0.0
         self._said = ""
         self._said_at = 0.0
 
@@ -64,7 +65,18 @@ class ColdStart:
         for lifeline in woken:
             lifeline.wake()
         if worker is not None and mine is not None:
-            log.info("%s A worker is ready after %.0f s: %s", record.name, self._clock() - mine[0], worker)
+            # Of many at once a terminal shows the first: each will have a line that says how long it waited.
+            how = None if self._is_news() else _LIVE
+            log.info("%s A worker is ready after %.0f s: %s", record.name, self._clock() - mine[0], worker, extra=how)
+
+    def _is_news(self) -> bool:
+        """Whether nobody has been given a worker a moment ago."""
+        with self._lock:
+            now = self._clock()
+            if now < self._next_news:
+                return False
+            self._next_news = now + _NEWS_SECONDS
+            return True
 
     def _to_be_woken(self) -> list[Lifeline]:
         now = self._clock()
