@@ -113,17 +113,19 @@ class AnswerWriter:
             if self._chunked:
                 self._send(last_chunk)
 
-    def fail(self, problem: VespaError) -> None:
+    def fail(self, problem: VespaError) -> int:
         """Answer with an error of the proxy's own; where the answer has begun, have the client see that it breaks off.
 
-        On an event stream one last event says why, in the shape on which SDKs raise.
+        On an event stream one last event says why, in the shape on which SDKs raise. Returns the bytes of body that went.
         """
         if not self.started:
-            self.error(problem)
-            return
+            return self.error(problem)
+        sent = 0
         if self._takes_words:
             with contextlib.suppress(ClientGone):
-                self.write(self.voice.failure(problem, self._tail))
+                words = self.voice.failure(problem, self._tail)
+                self.write(words)
+                sent = len(words)
         self.must_close = True
         with self._writing:
             if self._zeros:
@@ -135,18 +137,19 @@ class AnswerWriter:
             # An orderly close would be this body's end; a reset is not.
             self.resets = True
             self._socket.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
+        return sent
 
-    def error(self, problem: VespaError) -> None:
-        """Answer with an error of the proxy's own."""
+    def error(self, problem: VespaError) -> int:
+        """Answer with an error of the proxy's own. Returns the bytes of its body."""
         fields = [("Allow", ", ".join(problem.allow))] if problem.allow else []
         if problem.status == 401:
             fields.append(("WWW-Authenticate", "Bearer"))
         if problem.status == 426:
             fields.append(("Upgrade", "HTTP/1.1"))
-        self.begin_error(problem, problem.status, reason_of(problem.status), fields)
+        return self.begin_error(problem, problem.status, reason_of(problem.status), fields)
 
-    def begin_error(self, problem: VespaError, status: int, reason: str, fields: Fields) -> None:
-        """Our error body under a head that may be somebody else's."""
+    def begin_error(self, problem: VespaError, status: int, reason: str, fields: Fields) -> int:
+        """Our error body under a head that may be somebody else's. Returns how many bytes of it went."""
         body = self.voice.error(problem)
         # What a worker said of its own body doesn't hold for ours.
         kept = [(name, value) for name, value in fields if not describes_body(name)]
@@ -155,7 +158,9 @@ class AnswerWriter:
             own.append(("Retry-After", str(problem.retry_after)))
         if problem.retried or problem.is_final:
             own.append(("x-should-retry", "false"))
-        self.begin(status, reason, own, len(body), b"" if self.method == "HEAD" else body)
+        sent = b"" if self.method == "HEAD" else body
+        self.begin(status, reason, own, len(body), sent)
+        return len(sent)
 
     def beat(self) -> None:
         """A sign of life while the answer is still to come, under the head of a stream, or inside one that is translated."""

@@ -330,7 +330,7 @@ class ProxyHandler(BaseHTTPRequestHandler):
         # What a client of another protocol sends next is no request.
         if not body_is_read or self._service.stopping or isinstance(problem, UpgradeRefused):
             self._close_after(writer)
-        writer.fail(problem)
+        record.answer_bytes += writer.fail(problem)
 
     def _carry_out(self, request: WorkerRequest, dialect: Dialect | None, writer: AnswerWriter, record: Record) -> None:
         """Have a worker answer the request, which may be translated from ``dialect``, and the client given that answer."""

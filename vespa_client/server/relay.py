@@ -66,7 +66,7 @@ def _pass_on(came: WorkerAnswer, request: WorkerRequest, writer: AnswerWriter, r
     if says_nothing:
         problem = gave_no_reason(answer.status_code, request.method, request.path, retried=came.retried)
         record.tell(noted(problem, record))
-        writer.begin_error(problem, answer.status_code, answer.reason, fields)
+        record.answer_bytes += writer.begin_error(problem, answer.status_code, answer.reason, fields)
     else:
         if is_error and came.retried and not values_of(answer.fields, "x-should-retry"):
             fields.append(("x-should-retry", "false"))

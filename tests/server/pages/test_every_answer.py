@@ -9,7 +9,9 @@ import pytest
 import requests
 
 from vespa_client import VastClient
+from vespa_client.sandbox import Sandbox
 
+from ...support.raw_worker import EVENT_STREAM, RawWorker, asked, chunk, connect
 from ...support.waiting import LONG
 from .test_status import StartProxy, settled, status
 
@@ -66,6 +68,35 @@ def test_a_local_answer_is_one_with_its_kind_and_its_id(proxy: VastClient, path:
     assert (exchange["outcome"], exchange["in_words"]) == ("local", f"answered by the proxy itself: {kind}")
     assert (exchange["worker"], exchange["status"]) == (None, answer.status_code)
     assert exchange["bytes_out"] == len(answer.content)
+
+
+@pytest.mark.parametrize(("method", "given"), [("POST", b"no json"), ("HEAD", b""), ("BREW", b"")])
+def test_an_error_of_the_proxy_s_own_has_its_bytes(proxy: VastClient, method: str, given: bytes) -> None:
+    answer = requests.request(
+        method, f"{proxy.url}/v1/x?cost=%", data=given, headers={"X-Serverless-Cost": "a lot"}, timeout=LONG
+    )
+    assert answer.headers["X-Vespa-Error"]
+    exchange = the_one(proxy)
+    assert (exchange["outcome"], exchange["bytes_out"]) == ("refused", len(answer.content))
+    assert (exchange["bytes_out"] == 0) == (method == "HEAD")
+
+
+def test_so_have_our_words_for_a_worker_that_has_none(proxy: VastClient, sandbox: Sandbox) -> None:
+    sandbox.worker.answer_with(500, b"")
+    answer = requests.post(f"{proxy.url}/v1/x", json={}, timeout=LONG)
+    assert answer.headers["X-Vespa-Error"] == "worker_failed"
+    assert the_one(proxy)["bytes_out"] == len(answer.content)
+
+
+def test_so_has_the_last_event_of_a_stream_that_broke_off(proxy: VastClient, sandbox: Sandbox) -> None:
+    with RawWorker() as worker, connect(proxy.url) as client:
+        sandbox.autoscaler.workers[:] = [worker.url]
+        with asked(client, worker) as peer:
+            peer.send(EVENT_STREAM + chunk(b"data: 1\n\n"))
+        seen = client.rest()
+    body = b"".join(seen.partition(b"\r\n\r\n")[2].split(b"\r\n")[1::2])
+    assert body.startswith(b"data: 1\n\n") and b"worker_answer_broken" in body
+    assert the_one(proxy)["bytes_out"] == len(body)
 
 
 def test_a_page_elsewhere_may_read_what_says_where_an_answer_came_from(proxy: VastClient) -> None:

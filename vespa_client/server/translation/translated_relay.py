@@ -77,7 +77,7 @@ def _pass_error(
             raise problem
         record.begin(status)
         record.tell(noted(problem, record))
-        writer.begin_error(problem, status, answer.reason, _fields(answer))
+        record.answer_bytes += writer.begin_error(problem, status, answer.reason, _fields(answer))
     else:
         if writer.started:
             raise answered_after_a_heartbeat(status, read_error_body(status, said).message)
