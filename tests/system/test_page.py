@@ -131,6 +131,14 @@ class TestTheLoad:
         detail = page.text("#recent tr.detail")
         assert "refused: bad_request" in detail and "Check quotes" in detail and "Request id" in detail
 
+    def test_a_worker_s_own_error_is_none_of_the_proxy_s_and_not_passed_over(
+        self, page: StatusPage, proxy: VastClient, sandbox: Sandbox
+    ) -> None:
+        assert "None. What clients are told" in page.text("#errors-none")
+        sandbox.worker.answer_with(500, b'{"error": "no memory"}')
+        requests.post(f"{proxy.url}/v1/x", json={}, timeout=LONG)
+        page.wait_for("#errors-none", "What failed did so with a worker's answer")
+
     def test_a_retry_is_told_with_its_worker_and_its_reason(
         self, page: StatusPage, proxy: VastClient, worker: RawWorker
     ) -> None:

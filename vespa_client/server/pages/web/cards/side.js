@@ -4,6 +4,8 @@ import { age, ago, count, duration, timeOfDay } from "../base/format.js";
 
 // States in which an endpoint starts workers when they are needed.
 const GOOD_STATES = new Set(["active", "running"]);
+const NO_ERRORS = "None. What clients are told, and what to do about it, comes here.";
+const THEIRS_ALONE = "None of the proxy's own. What failed did so with a worker's answer, which went to the client as it came: see Recent.";
 
 /** `onNumber(number)` is called when a person wants to see that exchange. */
 export function makeSide(onNumber) {
@@ -28,9 +30,10 @@ export function makeSide(onNumber) {
       keyed(byId("workers"), workers, (worker) => worker.address, makeWorker, (row, worker) => drawWorker(row, worker, model.now));
     },
     drawErrors(model) {
-      const { errors } = model.status;
+      const { errors, totals } = model.status;
       setText(byId("errors-count"), count(errors.reduce((sum, error) => sum + error.count, 0)));
       byId("errors-none").hidden = errors.length > 0;
+      setText(byId("errors-none"), totals.failures ? THEIRS_ALONE : NO_ERRORS);
       keyed(byId("errors"), errors, (error) => `${error.code} ${error.status}`, makeError, (item, error) => drawError(item, error, model.now));
     },
     drawAbout(model) {
