@@ -210,3 +210,19 @@ def test_an_uncoded_answer_is_asked_for_once_and_nothing_else_changes() -> None:
     fields = [("accept-encoding", "gzip"), ("A", "1"), ("Accept-Encoding", "br"), ("B", "2")]
     asked = WorkerRequest.read(head("POST", "/v1/x", *fields), "1", STREAM)
     assert asked.uncoded() == asked._replace(fields=[("A", "1"), ("B", "2"), ("Accept-Encoding", "identity")])
+
+
+@pytest.mark.parametrize(
+    ("written", "model"),
+    [
+        ("my-model", "my-model"),
+        ("mod\u00e8le", "mod\u00e8le"),
+        (r"mod\u00e8le", "mod\u00e8le"),
+        ("mod\u00e8le-\U0001f600", "mod\u00e8le-\U0001f600"),
+        (r"mod\u00e8le-\ud83d\ude00", "mod\u00e8le-\U0001f600"),
+        (r"\u2028 \u00e9 and " + "\u00e8", "\u2028 \u00e9 and \u00e8"),
+    ],
+)
+def test_a_model_s_name_is_what_it_means(written: str, model: str) -> None:
+    body = f'{{"model": "{written}"}}'.encode()
+    assert WorkerRequest.read(head(), "1.0", body).model == model

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import codecs
-import contextlib
 import json
+import re
 from typing import Any, NamedTuple
 
 from ..errors import BadRequest, UnsupportedBody
@@ -17,6 +17,7 @@ _BYTE_ORDER_MARK = codecs.BOM_UTF8
 _UTF8_STEP = 1 << 20
 # A body of more than this, with more values in it than that, would hold all other threads up by its decoding.
 _LARGE, _MANY = 1 << 20, 100_000
+_BYTES = re.compile("[\x80-\xff]+")
 _BINARY_TYPES = ("multipart/", "image/", "audio/", "video/", "application/octet-stream", "application/zip", "application/pdf")
 
 
@@ -67,7 +68,7 @@ def _check_json(body: bytes | bytearray) -> tuple[bool, str]:
         if not isinstance(parsed, dict):
             return False, ""
         model = parsed.get("model")
-        return parsed.get("stream") is True, _as_text(model) if isinstance(model, str) else ""
+        return parsed.get("stream") is True, _as_text(model, body) if isinstance(model, str) else ""
     except json.JSONDecodeError as problem:
         raise BadRequest(
             f"The body is not JSON: {problem.msg} at byte {problem.pos} (line {problem.lineno}, column {problem.colno}).",
@@ -77,12 +78,18 @@ def _check_json(body: bytes | bytearray) -> tuple[bool, str]:
         raise BadRequest("The body's JSON is nested too deeply.") from None
 
 
-def _as_text(characters: str) -> str:
-    """What was read as characters of a byte each, as what it means."""
-    if not characters.isascii():
-        with contextlib.suppress(UnicodeEncodeError):  # an escape has told of a letter beyond
-            return characters.encode("latin-1").decode("utf-8", "replace")
-    return characters
+def _as_text(characters: str, body: bytes | bytearray) -> str:
+    """A string of the body as what it means: letters beyond ASCII are there as bytes, and some as escapes."""
+    if characters.isascii() or body.isascii():
+        return characters
+    return _BYTES.sub(lambda found: _meant(found[0]), characters)
+
+
+def _meant(characters: str) -> str:
+    try:
+        return characters.encode("latin-1").decode()
+    except UnicodeDecodeError:  # a letter that an escape has told of
+        return characters
 
 
 def _has_many(text: str, sign: str) -> bool:
