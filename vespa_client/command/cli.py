@@ -119,14 +119,22 @@ def _serve(settings: Settings, totals: Totals, signals: StopSignals, once_it_ser
     except KeyboardInterrupt:
         if not client.is_running:
             raise
-        tell("\nStopping; press Ctrl-C again to end at once.")
+        say_it = _tell_in_json if settings.log_format == "json" else tell
+        say_it("\nStopping; press Ctrl-C again to end at once.")
         cut = client.stop(settings.drain)
         if cut:
             were = "1 request was" if cut == 1 else f"{cut} requests were"
-            tell(f"{were} still running after {settings.drain:g} s and cut.")
+            say_it(f"{were} still running after {settings.drain:g} s and cut.")
     finally:
         client.stop()
     return OK
+
+
+def _tell_in_json(text: str) -> None:
+    """The same as a line of the log, whose readers take nothing else."""
+    from ..journal.log import log
+
+    log.info("%s", text.strip())
 
 
 def _start(client: VastClient, settings: Settings) -> None:

@@ -58,7 +58,8 @@ def test_json_is_one_object_a_line_with_all_that_is_known(account: Sandbox) -> N
         url = it.listening()
         first = ask(url, session)
         session.post(f"{url}/v1/x", data="no json", timeout=LONG)
-        lines: list[dict[str, Any]] = [json.loads(line) for line in ended(it).splitlines() if line.startswith("{")]
+        lines: list[dict[str, Any]] = [json.loads(line) for line in ended(it).splitlines()]
+    assert lines[-1]["message"].startswith("Stopping")
     assert all({"time", "level", "message"} <= line.keys() for line in lines)
     assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", line["time"]) for line in lines)
     whole, refused = [line for line in lines if "exchange" in line]
