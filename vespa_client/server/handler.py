@@ -235,13 +235,13 @@ class ProxyHandler(BaseHTTPRequestHandler):
         self._service.hints.after(record)
 
     def _refuse(self, malformed: MessageError, beginning: bytes) -> None:
-        log.info("A request was refused: %s", malformed.sentence)
         # No answer to HEAD has a body, however little else of the request is understood (RFC 9110, 9.3.2).
         method = "HEAD" if beginning.startswith(b"HEAD ") else "GET"
         fields = malformed.fields if isinstance(malformed, RequestMalformed) else ReceivedFields([])
         writer = AnswerWriter(self._timed, method, closes=True)
         problem = BadRequest(malformed.sentence, status=malformed.status)
         problem.request_id = self._service.totals.new_request_id()
+        log.info("%s was refused: %s", f"#{problem.request_id.rpartition('-')[2]}", malformed.sentence)
         writer.added = [(REQUEST_ID_HEADER, problem.request_id), *self._service.access.answer_fields(fields)]
         writer.error(problem)
         self._lingers = True

@@ -28,6 +28,7 @@ from vespa_client.sandbox import Sandbox
 from vespa_client.settings.table import Settings
 
 from ...support.command_line import Process, command
+from ...support.raw_worker import connect
 from ...support.waiting import LONG, wait_until
 
 
@@ -69,6 +70,16 @@ def test_json_is_one_object_a_line_with_all_that_is_known(account: Sandbox) -> N
     assert refused["exchange"]["error"]["code"] == "bad_request"
     waited = next(line for line in lines if "Waiting for a worker" in line["message"])
     assert waited["request_id"] == whole["request_id"]
+
+
+def test_what_is_no_request_has_its_id_in_the_log(account: Sandbox) -> None:
+    with serving(account, "--log-format", "json") as it:
+        with connect(it.listening()) as client:
+            client.send(b"GET /a b HTTP/1.1\r\n\r\n")
+            refused = client.message()
+        lines: list[dict[str, Any]] = [json.loads(line) for line in ended(it).splitlines()]
+    [line] = [line for line in lines if "was refused" in line["message"]]
+    assert line["request_id"] == refused.one("X-Vespa-Request-Id")
 
 
 def test_quiet_shows_warnings_and_errors_alone(account: Sandbox) -> None:
