@@ -121,6 +121,15 @@ class TestTheLoad:
         assert page.text("#recent-count") == "1"
         page.wait_for("#stat-requests", "1")
 
+    def test_trouble_with_the_autoscaler_is_not_put_into_its_mouth(
+        self, page: StatusPage, proxy: VastClient, sandbox: Sandbox
+    ) -> None:
+        sandbox.autoscaler.answer_with(500, b"oops", times=None)
+        with connect(proxy.url) as client:
+            client.send(post(STREAM, CHAT))
+            said = page.wait_for("#now-more", "he autoscaler answered 500")
+            assert said == "1 request. The autoscaler answered 500"
+
     def test_an_error_comes_with_its_hint_and_leads_to_its_request(self, page: StatusPage, proxy: VastClient) -> None:
         requests.post(f"{proxy.url}/v1/x", data="no json", timeout=LONG)
         said = page.wait_for("#errors", "bad_request 400")

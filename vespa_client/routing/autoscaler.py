@@ -172,7 +172,7 @@ class Autoscaler:
             answer = self._ask(place, record, self.key.renew(key), lifeline)
             if answer is None:
                 # What was fetched a moment ago may not have reached the autoscaler yet.
-                return _NotReady("it refuses the endpoint key that the console has just given (401)", _KEY_REFUSED)
+                return _NotReady("the autoscaler refuses the endpoint key that the console has just given (401)", _KEY_REFUSED)
         return answer
 
     def _ask(self, place: Place, record: Record, key: str, lifeline: Lifeline) -> Assignment | _NotReady | None:

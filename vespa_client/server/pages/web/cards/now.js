@@ -63,8 +63,13 @@ function what(model) {
     phase,
     line: SAID[phase] ?? doing(phase),
     seconds: longest,
-    more: [inWords(exchanges), told && `The autoscaler says: ${told}`].filter(Boolean).join(". "),
+    more: [inWords(exchanges), told && toldInWords(told)].filter(Boolean).join(". "),
   };
+}
+
+// What the proxy says of the autoscaler isn't in its words.
+function toldInWords(told) {
+  return told.startsWith("the autoscaler") ? `T${told.slice(1)}` : `The autoscaler says: ${told}`;
 }
 
 function idle(model) {
