@@ -67,7 +67,7 @@ class TestRequestLine:
         line = plain(request_line(record(), terminal(200)))
         assert line == (
             f"    #7 POST   {'/v1/chat/completions':34} 200  wait 12.3 s · route 31 ms · connect 20 ms · first byte 410 ms · "
-            "stream 3.2 s · 142 tok 44/s · 5.7 KB · 203.0.113.7:41234"
+            "stream 3.2 s · 142 tok 44/s · 5.7 kB · 203.0.113.7:41234"
         )
 
     @pytest.mark.parametrize("columns", [40, 60, 80, 100, 120, 160, 200])
@@ -133,7 +133,7 @@ class TestRequestLine:
         times = {0.0004: "0 ms", 0.031: "31 ms", 0.9996: "1.0 s", 12.34: "12.3 s", 99.96: "1 m 40 s", 245: "4 m 05 s"}
         assert {seconds: seconds_shown(seconds) for seconds in times} == times
         assert seconds_shown(179.7) == "3 m 00 s"
-        sizes = {0: "0 B", 999: "999 B", 1234: "1.2 KB", 99_900: "100 KB", 999_600: "1.0 MB", 34_000_000: "34 MB"}
+        sizes = {0: "0 B", 999: "999 B", 1234: "1.2 kB", 99_900: "100 kB", 999_600: "1.0 MB", 34_000_000: "34 MB"}
         assert {count: bytes_shown(count) for count in sizes} == sizes
 
     def test_a_path_keeps_both_its_ends(self) -> None:
@@ -173,7 +173,7 @@ class TestLiveLine:
             ("retrying", "waits for its next try, 12.0 s · 203.0.113.9:1: connection refused"),
             ("connecting", "waits for a connection, 12.0 s · 203.0.113.7:41234"),
             ("first_byte", "waits for the first byte, 12.0 s · 203.0.113.7:41234"),
-            ("streaming", "is being answered, 12.0 s · 150 events, 5.7 KB"),
+            ("streaming", "is being answered, 12.0 s · 150 events, 5.7 kB"),
         ],
     )
     def test_each_phase_that_takes_long_has_its_words(self, phase: str, said: str) -> None:

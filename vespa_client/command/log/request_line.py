@@ -109,11 +109,11 @@ def seconds_shown(seconds: float) -> str:
 
 
 def bytes_shown(count: int) -> str:
-    """A size in as few characters as say it: ``512 B``, ``1.2 KB``, ``34 MB``."""
+    """A size in as few characters as say it: ``512 B``, ``1.2 kB``, ``34 MB``."""
     if count < 1000:
         return f"{count} B"
     size = float(count)
-    for unit in ("KB", "MB", "GB"):
+    for unit in ("kB", "MB", "GB"):
         size /= 1000
         if size < 999.5:
             return f"{size:.1f} {unit}" if size < 9.95 else f"{size:.0f} {unit}"
