@@ -49,7 +49,7 @@ def test_it_says_so_again_every_30_s(clock: Clock, lines: Callable[[], list[str]
         "#1 Still waiting for a worker, for 30 s now: 1 loading",
         "#1 Still waiting for a worker, for 60 s now: 1 loading",
         "#1 Still waiting for a worker, for 90 s now: 1 loading",
-        "#1 A worker is ready after 95 s: 1.2.3.4:80",
+        "#1 A worker is ready after 95.0 s: 1.2.3.4:80",
     ]
 
 
@@ -80,7 +80,7 @@ def test_one_of_many_speaks_for_all_and_another_one_behind_it(clock: Clock, line
     clock.now += 5
     waiting.go_on(crowd[0], "the next place")
     assert lines()[51:] == [
-        "#1 A worker is ready after 40 s: w:1",
+        "#1 A worker is ready after 40.0 s: w:1",
         "#2 Still waiting for a worker (and 48 more), for 45 s now: the next place",
     ]
 
@@ -126,7 +126,7 @@ def test_of_many_that_are_given_a_worker_at_once_a_terminal_is_told_of_one(
     ready = [line for line in caplog.records if "A worker is ready" in line.getMessage()]
     shown = [line.getMessage() for line in ready if not getattr(line, "is_shown_live", False)]
     assert len(ready) == 30
-    assert shown == ["#1 A worker is ready after 20 s: w:1", "#30 A worker is ready after 22 s: w:1"]
+    assert shown == ["#1 A worker is ready after 20.0 s: w:1", "#30 A worker is ready after 22.3 s: w:1"]
 
 
 def test_who_never_waited_says_nothing(lines: Callable[[], list[str]]) -> None:

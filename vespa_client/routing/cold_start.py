@@ -67,7 +67,7 @@ class ColdStart:
         if worker is not None and mine is not None:
             # Of many at once a terminal shows the first: each will have a line that says how long it waited.
             how = None if self._is_news() else _LIVE
-            log.info("%s A worker is ready after %.0f s: %s", record.name, self._clock() - mine[0], worker, extra=how)
+            log.info("%s A worker is ready after %.1f s: %s", record.name, self._clock() - mine[0], worker, extra=how)
 
     def _is_news(self) -> bool:
         """Whether nobody has been given a worker a moment ago."""
