@@ -13,6 +13,7 @@ from vespa_client.journal.tokens import TAIL_BYTES, tokens_in_answer
 CHAT = {"choices": [{"message": {"content": 'He said: "usage": {"prompt_tokens": 1}'}}]}
 
 OPENAI = {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18, "prompt_tokens_details": {"cached_tokens": 4}}
+LITELLM = {"completion_tokens": 7, "prompt_tokens": 11, "cache_creation_input_tokens": 2, "cache_read_input_tokens": 3}
 ANTHROPIC = {"input_tokens": 11, "cache_creation_input_tokens": 2, "cache_read_input_tokens": 3, "output_tokens": 7}
 
 
@@ -28,6 +29,7 @@ ANTHROPIC = {"input_tokens": 11, "cache_creation_input_tokens": 2, "cache_read_i
         # Responses: details stand between the two.
         ({"usage": {"input_tokens": 11, "input_tokens_details": {"cached_tokens": 9}, "output_tokens": 7}}, (11, 7, "usage")),
         ({"content": [], "usage": ANTHROPIC}, (16, 7, "usage")),
+        ({**CHAT, "usage": LITELLM}, (11, 7, "usage")),
         ({"data": [], "usage": {"prompt_tokens": 5, "total_tokens": 5}}, (5, None, "usage")),
         ({"content": "Hi", "timings": {"prompt_n": 11, "prompt_ms": 2.5, "predicted_n": 7}}, (11, 7, "timings")),
         ({"metrics": {"input_tokens": 11, "output_tokens": 7}}, (11, 7, "metrics")),

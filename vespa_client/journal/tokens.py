@@ -78,10 +78,14 @@ def _object_behind(name: bytes, text: bytes) -> int:
 
 
 def _prompt(text: bytes, start: int, stop: int) -> int | None:
-    tokens = _number(_IN, text, start, stop)
-    if tokens is None or text.find(b'"cache_', start, stop) < 0:
+    found = _IN.search(text, start, stop)
+    if found is None:
+        return None
+    tokens = int(found[1])
+    # Servers of OpenAI's API that have these names too, such as LiteLLM's, count them among the prompt's.
+    if not found[0].startswith(b'"input_') or text.find(b'"cache_', start, stop) < 0:
         return tokens
-    return tokens + sum(int(found) for found in _CACHED.findall(text, start, stop))
+    return tokens + sum(int(cached) for cached in _CACHED.findall(text, start, stop))
 
 
 def _number(pattern: re.Pattern[bytes], text: bytes, start: int, stop: int) -> int | None:
