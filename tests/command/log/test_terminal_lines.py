@@ -92,6 +92,13 @@ class TestRequestLine:
         refused.seconds.update(first_byte=0.0)
         assert " 502  16.0 s · 203.0.113.7:41234" in plain(request_line(refused, terminal(100)))
 
+    def test_a_pause_for_a_worker_that_others_found_dead_is_no_retry(self) -> None:
+        paused = record()
+        paused.seconds.update(retrying=0.25)
+        assert " · retry pause 250 ms · " in plain(request_line(paused, terminal(200)))
+        paused.retry("203.0.113.9:1", "unreachable", "connection refused")
+        assert " · 1 retried 250 ms · " in plain(request_line(paused, terminal(200)))
+
     def test_what_is_long_is_broken_between_words(self) -> None:
         said = "The worker 127.0.0.1:37171 was lost inside its answer: its answer broke off inside the chunked body."
         _, *lines = plain(request_line(record(outcome="broken", detail=said), terminal(80))).split("\n")

@@ -53,7 +53,9 @@ def _parts(record: Record) -> list[_Part]:
     if seconds["waiting"] >= _TRIFLE:
         parts.append(_phase(record, "wait", "waiting", 1, "yellow" if seconds["waiting"] > _SLOW_WAIT else ""))
     if seconds["retrying"] >= _TRIFLE or record.retries:
-        parts.append(_Part(f"{len(record.retries)} retried {seconds_shown(seconds['retrying'])}", "yellow", 2))
+        # Without a retry of its own: for a worker that others had found dead.
+        what = f"{len(record.retries)} retried" if record.retries else "retry pause"
+        parts.append(_Part(f"{what} {seconds_shown(seconds['retrying'])}", "yellow", 2))
     if seconds["routing"] >= _TRIFLE:
         parts.append(_phase(record, "route", "routing", 6))
     if seconds["connecting"] >= _TRIFLE:
