@@ -162,7 +162,7 @@ class TestTheLoad:
         page.click("#recent button")
         assert f"{worker.address} did not take it: it answered 429" in page.wait_for("#recent tr.detail", "did not take it")
         page.wait_for("#stat-retried", "1")
-        assert page.rows("#workers tr")[0].startswith(f"{worker.address} 1 1 ")
+        assert page.rows("#workers tr")[0].startswith(f"{worker.address} 2 1 ")
 
     def test_an_answer_that_breaks_off_is_a_failure(self, page: StatusPage, proxy: VastClient, worker: RawWorker) -> None:
         with connect(proxy.url) as client:

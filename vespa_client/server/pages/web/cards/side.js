@@ -73,7 +73,8 @@ function drawWorker(row, worker, now) {
   const [, requests, failed, mean, p95, seen] = row.children;
   const failures = worker.errors + worker.failed_tries;
   setAttribute(row, "data-tone", worker.dead ? "bad" : null);
-  setText(requests, count(worker.requests));
+  // Those that it did not take as well, since they count among what failed.
+  setText(requests, count(worker.requests + worker.failed_tries));
   setText(failed, count(failures));
   setAttribute(failed, "data-tone", failures ? "warn" : null);
   setText(mean, duration(worker.first_byte_mean));
