@@ -113,6 +113,12 @@ class TestRequestLine:
         lines = [request_line(record(number=number, path=path), shown) for number, path in ((1, "/"), (99999, "/a" * 50))]
         assert len({plain(line).index(" 200 ") for line in lines}) == 1
 
+    def test_so_are_those_of_every_method_which_is_said_in_full(self) -> None:
+        methods = ("GET", "DELETE", "OPTIONS", "PROPPATCH")
+        lines = [plain(request_line(record(method=method), terminal(80))) for method in methods]
+        assert len({line.index(" 200 ") for line in lines}) == 1
+        assert all(f" {method} " in line for method, line in zip(methods, lines, strict=True))
+
     def test_what_went_wrong_is_said_below(self) -> None:
         refused = record(outcome="refused", status=503, detail="no_worker_ready: None.", problem=Problem("a", "b", "c"))
         first, second = plain(request_line(refused, terminal())).split("\n")

@@ -10,7 +10,8 @@ from .terminal import Terminal
 
 __all__ = ["bytes_shown", "request_line", "seconds_shown", "shortened"]
 
-_NUMBER, _METHOD = 6, 6
+# A longer method, such as OPTIONS, takes from the path.
+_NUMBER, _METHOD, _LONGEST_METHOD = 6, 6, 10
 # Where it is narrow, as much as OpenAI's commonest path has.
 _PATH_NARROW, _PATH_WIDE, _WIDE = 20, 34, 110
 # Below this, a phase is no part of why it took so long; and below this share of it all, it is the first to go.
@@ -31,9 +32,10 @@ class _Part(NamedTuple):
 def request_line(record: Record, terminal: Terminal) -> str:
     """The line, without its end; where something went wrong, a second one says what."""
     width = terminal.width
-    path = shortened(printable(record.path), _PATH_WIDE if width >= _WIDE else _PATH_NARROW, terminal)
-    method = printable(record.method)[:_METHOD].ljust(_METHOD)
-    head = f"{record.name:>{_NUMBER}} {method} {path.ljust(_PATH_WIDE if width >= _WIDE else _PATH_NARROW)} "
+    method = printable(record.method)[:_LONGEST_METHOD].ljust(_METHOD)
+    room = (_PATH_WIDE if width >= _WIDE else _PATH_NARROW) - len(method) + _METHOD
+    path = shortened(printable(record.path), room, terminal)
+    head = f"{record.name:>{_NUMBER}} {method} {path.ljust(room)} "
     status = str(record.status or "-").ljust(3)
     parts = _that_fit(_parts(record), width - len(head) - len(status) - 2)
     separator = terminal.shown(" · ")
