@@ -124,8 +124,8 @@ class Record:
 
     @property
     def name(self) -> str:
-        """How log lines refer to this request."""
-        return f"#{self.number}"
+        """How log lines refer to this request: by what is behind the dash in its id."""
+        return f"#{self.request_id.rpartition('-')[2]}" if self.is_page else f"#{self.number}"
 
     @property
     def trace_id(self) -> str:

@@ -86,8 +86,8 @@ class Totals:
         record.is_page = True
         return record
 
-    def request_id_of(self, number: int) -> str:
-        """The id of the exchange of that number."""
+    def request_id_of(self, number: int | str) -> str:
+        """The id of the exchange of that number, or of the visit that the log names so."""
         return f"{self._run}-{number}"
 
     def new_request_id(self) -> str:

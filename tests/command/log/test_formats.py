@@ -82,6 +82,17 @@ def test_what_is_no_request_has_its_id_in_the_log(account: Sandbox) -> None:
     assert line["request_id"] == refused.one("X-Vespa-Request-Id")
 
 
+def test_a_page_s_error_has_its_id_in_the_log(account: Sandbox) -> None:
+    with serving(account, "--log-format", "json") as it:
+        refused = requests.get(f"{it.listening()}/_vespa/nothing", timeout=LONG)
+        lines: list[dict[str, Any]] = [json.loads(line) for line in ended(it).splitlines()]
+    told = [line for line in lines if line["message"].startswith("#")]
+    assert len(told) == 2 and "HINT" in told[1]["message"]
+    request_id = refused.headers["X-Vespa-Request-Id"]
+    assert {line["request_id"] for line in told} == {request_id}
+    assert all(line["message"].startswith(f"#{request_id.rpartition('-')[2]} ") for line in told)
+
+
 def test_quiet_shows_warnings_and_errors_alone(account: Sandbox) -> None:
     with serving(account, "--quiet") as it, requests.Session() as session:
         url = it.listening()

@@ -13,14 +13,14 @@ from ...journal.snapshot import Exchange
 
 __all__ = ["JsonLines"]
 
-_OF_A_REQUEST = re.compile(r"#([0-9]+) ")
+_OF_A_REQUEST = re.compile(r"#(p?[0-9]+) ")
 
 
 class JsonLines(logging.Formatter):
     """Time, level and message, and with the line that ends a request all that is known of it."""
 
-    def __init__(self, id_of: Callable[[int], str]) -> None:
-        """``id_of`` tells a request's id by its number."""
+    def __init__(self, id_of: Callable[[str], str]) -> None:
+        """``id_of`` tells a request's id by the number that the log has of it."""
         super().__init__()
         self._id_of = id_of
 
@@ -37,7 +37,7 @@ class JsonLines(logging.Formatter):
             fields["request_id"] = exchange.request_id
             fields["exchange"] = Exchange.of(exchange)
         elif match := _OF_A_REQUEST.match(message):
-            fields["request_id"] = self._id_of(int(match[1]))
+            fields["request_id"] = self._id_of(match[1])
         if record.exc_info and not record.exc_text:
             record.exc_text = self.formatException(record.exc_info)
         if record.exc_text:
