@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 import requests
 
 from vespa_client import VastClient
+from vespa_client.journal.record import Problem
 from vespa_client.sandbox import Sandbox
 
 from ..support import javascript, status_page
@@ -173,6 +175,24 @@ class TestTheLoad:
         page.wait_for("#stat-failed", "1")
         assert "1 request, 1 failed" in page.text("#charts")
         assert "worker_answer_broken" in page.text("#errors")
+
+    def test_the_charts_words_are_of_all_the_15_minutes(self, page: StatusPage, proxy: VastClient) -> None:
+        for status, ago in ((200, 100), (200, 60), (500, 0)):
+            record = proxy._totals.begin("POST", CHAT)
+            record.started_at -= ago
+            record.worker = "203.0.113.7:1"
+            if status == 500:
+                record.refuse(status, Problem("a_code", "Trouble.", "Wait."))
+            else:
+                record.enter("first_byte")
+                record.begin(status)
+                record.take_tokens(1, 20, "usage")
+                record.seconds["first_byte"] = 2.0
+            proxy._totals.finish(record)
+        page.wait_for("#charts", "3 requests, 1 failed")
+        first, tokens, _ = page.rows("#charts figcaption")
+        assert re.fullmatch(r"Time to first byte ?last \d ms, p95 \d ms", first)
+        assert re.fullmatch(r"Tokens a second ?10 a request, 40 in all", tokens)
 
     def test_many_at_a_time_are_summed_up(self, page: StatusPage, proxy: VastClient, sandbox: Sandbox) -> None:
         sandbox.autoscaler.cold(None, COLD)

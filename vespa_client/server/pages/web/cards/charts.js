@@ -5,10 +5,16 @@ import { count, duration, plural, rate, timeOfDay } from "../base/format.js";
 const STEPS = 60;
 const HEIGHT = 100;
 
+// Without a step that is pointed at, `overall` tells of all of them.
 const CHARTS = [
   {
     title: "Time to first byte",
     summary: (slot) => (slot.first_byte_p50 === null ? null : `${duration(slot.first_byte_p50)}, p95 ${duration(slot.first_byte_p95)}`),
+    overall: (slots) => {
+      // Percentiles don't add up.
+      const newest = slots.findLast((slot) => slot.first_byte_p50 !== null);
+      return newest ? `last ${duration(newest.first_byte_p50)}, p95 ${duration(newest.first_byte_p95)}` : null;
+    },
     top: (slot) => slot.first_byte_p95,
     scale: duration,
     draw: (points, y) => [
@@ -20,6 +26,12 @@ const CHARTS = [
   {
     title: "Tokens a second",
     summary: (slot) => (slot.tokens_per_second === null ? null : `${rate(slot.tokens_per_second)} a request, ${count(slot.tokens_out)} in all`),
+    overall: (slots) => {
+      const counted = slots.filter((slot) => slot.tokens_per_second);
+      const tokens = sum(counted, (slot) => slot.tokens_out);
+      const seconds = sum(counted, (slot) => slot.tokens_out / slot.tokens_per_second);
+      return counted.length ? `${rate(tokens / seconds)} a request, ${count(sum(slots, (slot) => slot.tokens_out))} in all` : null;
+    },
     top: (slot) => slot.tokens_per_second,
     scale: rate,
     draw: (points, y) => [line(points, (slot) => y(slot.tokens_per_second), "line")],
@@ -27,6 +39,7 @@ const CHARTS = [
   {
     title: "Requests and failures",
     summary: (slot) => `${plural(slot.requests, "request")}, ${count(slot.failures)} failed`,
+    overall: (slots) => `${plural(sum(slots, (slot) => slot.requests), "request")}, ${count(sum(slots, (slot) => slot.failures))} failed`,
     top: (slot) => slot.requests,
     scale: count,
     draw: (points, y) => [bars(points, (slot) => y(slot.requests), "bars"), bars(points, (slot) => y(slot.failures), "bars bad")],
@@ -65,9 +78,9 @@ function makeChart(parent, chart) {
   let pointed = null;
 
   const tell = () => {
-    const seen = pointed === null ? points.at(-1) : points.find(({ x }) => x === pointed);
-    const at = pointed === null ? "" : `${timeOfDay((seen ?? { slot: { at: 0 } }).slot.at)} `;
-    setText(value, seen ? `${pointed === null ? "" : at}${chart.summary(seen.slot) ?? "–"}` : "–");
+    const seen = points.find(({ x }) => x === pointed);
+    const all = points.length && pointed === null ? chart.overall(points.map(({ slot }) => slot)) : null;
+    setText(value, seen ? `${timeOfDay(seen.slot.at)} ${chart.summary(seen.slot) ?? "–"}` : all ?? "–");
   };
   plot.addEventListener("pointermove", (event) => {
     const box = plot.getBoundingClientRect();
@@ -85,6 +98,10 @@ function makeChart(parent, chart) {
     setText(top, largest ? chart.scale(limit) : "");
     tell();
   };
+}
+
+function sum(slots, of) {
+  return slots.reduce((total, slot) => total + of(slot), 0);
 }
 
 /** The next of 1, 2, 5, 10, 20 …, so that the scale changes seldom. */
