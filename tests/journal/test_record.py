@@ -22,6 +22,16 @@ def test_a_request_that_went_well_is_one_short_line() -> None:
     assert (size, worker) == ("123 bytes", "worker 203.0.113.7:41234")
 
 
+def test_its_tokens_and_its_client_s_trace_are_told_where_they_are_known() -> None:
+    record = Record(7, "POST", "/v1/chat/completions")
+    assert "tokens" not in record.line() and "trace" not in record.line()
+    record.traceparent = f"00-{'a' * 32}-{'b' * 16}-01"
+    record.take_tokens(5, 20, "usage")
+    assert record.line().endswith(f", 20 tokens, trace {'a' * 32}")
+    record.take_tokens(None, 22, "events")
+    assert ", ~22 tokens, " in record.line()
+
+
 def test_waits_and_retries_are_told_where_there_were_any() -> None:
     record = Record(1, "GET", "/")
     assert "waited" not in record.line()

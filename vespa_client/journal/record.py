@@ -264,12 +264,16 @@ class Record:
             parts.append(f"first byte {self.first_byte:.3f} s")
         if self.answer_bytes:
             parts.append(f"{self.answer_bytes} bytes")
+        if self.tokens_out is not None:
+            parts.append(f"{'~' if self.tokens_from == 'events' else ''}{self.tokens_out} tokens")
         if self.worker:
             parts.append(f"worker {self.worker}")
         if self.waits:
             parts.append(f"waited {self.waited:.1f} s")
         if self.retries:
             parts.append(f"{len(self.retries)} retried")
+        if self.traceparent:
+            parts.append(f"trace {self.trace_id}")
         ending = ": ".join(filter(None, ("" if self.outcome == "whole" else self.outcome, self.detail)))
         return ", ".join([*parts, ending] if ending and self.outcome != "local" else parts)
 
