@@ -8,9 +8,8 @@ import socket
 import time
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ..dialects import Dialect
 from ..errors import BadRequest, Cancelled, ShuttingDown, TooManyConnections, UpgradeRefused, VespaError
 from ..http1.fields import ReceivedFields
 from ..http1.forwarding import REQUEST_ID_HEADER
@@ -41,9 +40,11 @@ from .pages.own_pages import OwnPages
 from .relay import noted, relay
 from .request_body import read_client_body
 from .request_head import METHODS, check_head, is_own_page, trace_context
-from .translation.translated_relay import relay_translated
 from .translation.translator import Translator
 from .translation.voice import voice_of
+
+if TYPE_CHECKING:
+    from ..dialects import Dialect
 
 __all__ = ["ProxyHandler", "Service"]
 
@@ -353,6 +354,8 @@ class ProxyHandler(BaseHTTPRequestHandler):
             with service.heartbeats.beating(writer) if beats else _IN_SILENCE:
                 came = passage.ask(ask) if passage else ask(request)
             if passage and passage.translation:
+                from .translation.translated_relay import relay_translated
+
                 first = relay_translated(came, passage.translation, request, writer, record, lifeline, service.heartbeats)
             else:
                 first = relay(came, request, writer, record, lifeline)

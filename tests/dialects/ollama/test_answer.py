@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from ollama import ChatResponse, GenerateResponse, ListResponse, ShowResponse
 
 from vespa_client.dialects.chat_answer import CallArguments, CallStart, Piece, Reasoning, Refusal, Text
-from vespa_client.dialects.ollama import Model, OllamaChat, OllamaGenerate, show, tags, version
+from vespa_client.dialects.ollama import OllamaChat, OllamaGenerate, show, tags, version
 from vespa_client.dialects.ollama.stream import OllamaStream
 from vespa_client.errors import AnswerNotUnderstood, Untranslatable
 
@@ -239,7 +239,7 @@ def test_errors_are_one_text() -> None:
 
 
 def test_models_are_listed_and_shown() -> None:
-    models = [Model("Qwen/Qwen3-8B", 32768), Model("other")]
+    models = [("Qwen/Qwen3-8B", 32768), ("other", None)]
     listed = ListResponse.model_validate_json(tags(models, 1_700_000_000))
     assert [model.model for model in listed.models] == ["Qwen/Qwen3-8B", "other"]
     for asked in ({"model": "Qwen/Qwen3-8B"}, {"model": "Qwen/Qwen3-8B:latest"}, {"name": "Qwen/Qwen3-8B"}):

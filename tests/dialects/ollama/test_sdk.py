@@ -11,13 +11,13 @@ from typing import Any
 import ollama
 import pytest
 
-from vespa_client.dialects.ollama import Model, OllamaChat, OllamaGenerate, show, tags, version
+from vespa_client.dialects.ollama import OllamaChat, OllamaGenerate, show, tags, version
 
 from ..chat_backend import USAGE_CHUNK, Backend, call_chunk, chunk, completion, events_of, translating
 
 QUESTION = [{"role": "user", "content": "What is the weather?"}]
 HELLO = [chunk({"reasoning": "Hm."}), chunk({"content": "Hel"}), chunk({"content": "lo!"}), chunk({}, "stop"), USAGE_CHUNK]
-MODELS = [Model("m", 4096)]
+MODELS = [("m", 4096)]
 
 
 @contextmanager

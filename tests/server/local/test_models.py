@@ -6,10 +6,9 @@ import json
 
 import pytest
 
-from vespa_client.dialects.ollama import Model
 from vespa_client.errors import NotFound
 from vespa_client.payload.worker_request import WorkerRequest
-from vespa_client.server.local.models import KnownModels, list_answer, model_answer
+from vespa_client.server.local.models import KnownModels, Model, list_answer, model_answer
 
 from .heads import ENDPOINT, value
 

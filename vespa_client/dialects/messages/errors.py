@@ -26,21 +26,16 @@ _TYPES = {
 
 # How vLLM, SGLang and llama.cpp say that a request is too long for the model, in the versions of the last years.
 _LIMIT = r"(?:maximum context length(?: is| of)?|context size \(|context length \()\s*(?P<limit>\d+)"
+# As texts, which are compiled when one is first needed: a request that is too long is rare.
 _TOO_LONG = (
-    re.compile(
-        r"(?P<prompt>\d+) input tokens and requested (?P<answer>\d+) output tokens.*?context length is only (?P<limit>\d+)",
-        re.DOTALL,
-    ),
-    re.compile(_LIMIT + r".*?\((?P<prompt>\d+) (?:tokens )?in the messages, (?P<answer>\d+) in the completion\)", re.DOTALL),
-    re.compile(_LIMIT + r".*?(?P<prompt>\d+) tokens from the input messages and (?P<answer>\d+) tokens", re.DOTALL),
-    re.compile(r"too large: (?P<answer>\d+)\..*?" + _LIMIT + r".*?(?P<prompt>\d+) input tokens", re.DOTALL),
-    re.compile(
-        _LIMIT + r".*?requested (?P<answer>\d+) output tokens and your prompt contains at least (?P<least>\d+) input tokens",
-        re.DOTALL,
-    ),
-    re.compile(_LIMIT + r".*?(?<!upper bound for )\b(?P<prompt>\d+) input tokens", re.DOTALL),
-    re.compile(_LIMIT + r".*?you requested (?P<prompt>\d+) tokens", re.DOTALL),
-    re.compile(r"\((?P<prompt>\d+) tokens\).*?" + _LIMIT, re.DOTALL),
+    r"(?P<prompt>\d+) input tokens and requested (?P<answer>\d+) output tokens.*?context length is only (?P<limit>\d+)",
+    _LIMIT + r".*?\((?P<prompt>\d+) (?:tokens )?in the messages, (?P<answer>\d+) in the completion\)",
+    _LIMIT + r".*?(?P<prompt>\d+) tokens from the input messages and (?P<answer>\d+) tokens",
+    r"too large: (?P<answer>\d+)\..*?" + _LIMIT + r".*?(?P<prompt>\d+) input tokens",
+    _LIMIT + r".*?requested (?P<answer>\d+) output tokens and your prompt contains at least (?P<least>\d+) input tokens",
+    _LIMIT + r".*?(?<!upper bound for )\b(?P<prompt>\d+) input tokens",
+    _LIMIT + r".*?you requested (?P<prompt>\d+) tokens",
+    r"\((?P<prompt>\d+) tokens\).*?" + _LIMIT,
 )
 
 
@@ -61,7 +56,7 @@ def _too_long(message: str) -> str:
 
     Claude Code looks for them: it asks for a shorter answer, or shortens the conversation, and tries again.
     """
-    found = next((match for match in (pattern.search(message) for pattern in _TOO_LONG) if match), None)
+    found = next((match for match in (re.search(pattern, message, re.DOTALL) for pattern in _TOO_LONG) if match), None)
     if not found:
         return f"prompt is too long. ({message})"
     said = found.groupdict()

@@ -8,6 +8,6 @@ asks what there is.
 from __future__ import annotations
 
 from .dialect import OllamaChat, OllamaGenerate
-from .models import Model, show, tags, version
+from .models import show, tags, version
 
-__all__ = ["Model", "OllamaChat", "OllamaGenerate", "show", "tags", "version"]
+__all__ = ["OllamaChat", "OllamaGenerate", "show", "tags", "version"]

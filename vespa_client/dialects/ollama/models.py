@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from hashlib import sha256
-from typing import NamedTuple
 
 from ...errors import Untranslatable
 from ..json_text import dump
 from ..request_fields import read_request
 from .lines import timestamp
 
-__all__ = ["Model", "show", "tags", "version"]
+__all__ = ["show", "tags", "version"]
 
 # The first of Ollama's that had all of what is answered here, /v1/responses and /v1/messages included: clients ask for one.
 _VERSION = "0.14.0"
@@ -25,12 +24,8 @@ _DETAILS = {
     "quantization_level": "",
 }
 
-
-class Model(NamedTuple):
-    """A model's name, and how many tokens its context holds, where that is known."""
-
-    name: str
-    context: int | None = None
+# A model's name, and how many tokens its context holds, where that is known.
+_Model = tuple[str, int | None]
 
 
 def version() -> bytes:
@@ -38,12 +33,12 @@ def version() -> bytes:
     return dump({"version": _VERSION})
 
 
-def tags(models: Iterable[Model], created: int) -> bytes:
+def tags(models: Iterable[_Model], created: int) -> bytes:
     """The answer to ``GET /api/tags``. The models are said to be of ``created``, in seconds since 1970."""
-    return dump({"models": [_tag(model, created) for model in models]})
+    return dump({"models": [_tag(name, created) for name, _ in models]})
 
 
-def show(body: bytes | bytearray, models: Iterable[Model], created: int) -> bytes | None:
+def show(body: bytes | bytearray, models: Iterable[_Model], created: int) -> bytes | None:
     """The answer to ``POST /api/show``, or None where there is no such model: then it is a 404.
 
     Raises :class:`Untranslatable` where the request names none.
@@ -53,25 +48,25 @@ def show(body: bytes | bytearray, models: Iterable[Model], created: int) -> byte
     if not name:
         raise Untranslatable("model is missing.", param="model")
     wanted = name.removesuffix(":latest")
-    found = next((model for model in models if model.name in (name, wanted)), None)
-    return _shown(found, created) if found else None
+    found = next((model for model in models if model[0] in (name, wanted)), None)
+    return _shown(*found, created) if found else None
 
 
-def _tag(model: Model, created: int) -> dict[str, object]:
+def _tag(name: str, created: int) -> dict[str, object]:
     return {
-        "name": model.name,
-        "model": model.name,
+        "name": name,
+        "model": name,
         "modified_at": timestamp(created),
         "size": 0,
-        "digest": sha256(model.name.encode("utf-8", "replace")).hexdigest(),
+        "digest": sha256(name.encode("utf-8", "replace")).hexdigest(),
         "details": _DETAILS,
     }
 
 
-def _shown(model: Model, created: int) -> bytes:
-    info: dict[str, object] = {"general.architecture": _FAMILY, "general.basename": model.name}
-    if model.context:
-        info[f"{_FAMILY}.context_length"] = model.context
+def _shown(name: str, context: int | None, created: int) -> bytes:
+    info: dict[str, object] = {"general.architecture": _FAMILY, "general.basename": name}
+    if context:
+        info[f"{_FAMILY}.context_length"] = context
     return dump(
         {
             "modelfile": "",

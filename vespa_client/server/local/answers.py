@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import time
 
-from ...dialects.messages import count_tokens
-from ...dialects.ollama import show, tags, version
 from ...errors import NotFound, UpgradeRefused
 from ...http1.fields import list_items, values_of
 from ...http1.heads import RequestHead
@@ -91,10 +89,8 @@ class LocalAnswers:
             return model_answer(self._models, path.removeprefix("/v1/models/"), self._created, for_anthropic=for_anthropic)
         if path in _HEALTH:
             return None if self._settings.pass_health else json_answer("health", {"status": "ok"})
-        if path == "/api/version":
-            return json_answer("ollama", version())
-        if path == "/api/tags":
-            return json_answer("ollama", tags(self._models.all(), self._created))
+        if path in ("/api/version", "/api/tags"):
+            return self._tell_ollama(path)
         if path == "/api/ps":
             return json_answer("ollama", {"models": []})
         return self._probe(head, path)
@@ -115,13 +111,22 @@ class LocalAnswers:
 
     def _post(self, path: str, body: bytes | bytearray) -> LocalAnswer | None:
         if path == "/v1/messages/count_tokens" and self._settings.translate != "never":
+            from ...dialects.messages import count_tokens
+
             return json_answer("count_tokens", count_tokens(body))
-        if path == "/api/show":
-            shown = show(body, self._models.all(), self._created)
-            if shown is None:
-                raise NotFound("The model is not known here.", hint="GET /api/tags lists those that are.")
-            return json_answer("ollama", shown)
-        return None
+        return self._tell_ollama(path, body) if path == "/api/show" else None
+
+    def _tell_ollama(self, path: str, body: bytes | bytearray = b"") -> LocalAnswer:
+        from ...dialects.ollama import show, tags, version  # here, as routes.py has it
+
+        if path == "/api/version":
+            return json_answer("ollama", version())
+        if path == "/api/tags":
+            return json_answer("ollama", tags(self._models.all(), self._created))
+        shown = show(body, self._models.all(), self._created)
+        if shown is None:
+            raise NotFound("The model is not known here.", hint="GET /api/tags lists those that are.")
+        return json_answer("ollama", shown)
 
     def _passes(self, path: str) -> bool:
         return f"{path}/".startswith(self._passed)

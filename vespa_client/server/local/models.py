@@ -6,15 +6,14 @@ import json
 import re
 import threading
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import unquote
 
-from ...dialects.ollama import Model
 from ...errors import NotFound
 from ...payload.worker_request import WorkerRequest
 from .answer import LocalAnswer, json_answer
 
-__all__ = ["KnownModels", "list_answer", "model_answer"]
+__all__ = ["KnownModels", "Model", "list_answer", "model_answer"]
 
 _MOST_SEEN = 32
 _LARGEST_LIST = 1 << 20
@@ -22,6 +21,13 @@ _CONTEXT_NAMES = ("max_model_len", "context_length", "context_window", "n_ctx")
 # In the first bytes of an answer, plain or streamed: each chunk of a chat completion names its model.
 _MODEL_IN_ANSWER = re.compile(rb'"model"[ \t]*:[ \t]*("(?:[^"\\\x00-\x1f]|\\.){1,300}")')
 _LOOKED_THROUGH = 4096
+
+
+class Model(NamedTuple):
+    """A model's name, and how many tokens its context holds, where that is known."""
+
+    name: str
+    context: int | None = None
 
 
 class KnownModels:

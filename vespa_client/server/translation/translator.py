@@ -5,8 +5,8 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
-from ...dialects import Dialect, Identity, Translation
 from ...errors import Untranslatable
 from ...http1.fields import field_value
 from ...http1.forwarding import TRANSLATED_HEADER
@@ -20,6 +20,9 @@ from ..local.answer import LocalAnswer, json_answer
 from .route_memory import NO_SUCH_ROUTE, RouteMemory
 from .routes import dialect_of
 from .voice import TranslatedVoice
+
+if TYPE_CHECKING:
+    from ...dialects import Dialect, Translation
 
 __all__ = ["Passage", "Translator"]
 
@@ -58,6 +61,8 @@ class Translator:
 
     def translate(self, dialect: Dialect, request: WorkerRequest) -> Translation:
         """The request in other words. Raises :class:`Untranslatable`."""
+        from ...dialects import Identity
+
         identity = Identity(secrets.token_hex(12), int(time.time()))
         body = request.payload[0] if len(request.payload) == 1 else b"".join(request.payload)
         return dialect.translate(body, identity, drop_hosted_tools=self._drop_hosted_tools)

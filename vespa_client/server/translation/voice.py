@@ -5,17 +5,19 @@ from __future__ import annotations
 import re
 import threading
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
-from ...dialects import Dialect, Identity, StreamTranslator
 from ...errors import VespaError
 from ..local.base_url import mended
 from .routes import dialect_of
+
+if TYPE_CHECKING:
+    from ...dialects import Dialect, StreamTranslator
 
 __all__ = ["PLAIN", "TranslatedVoice", "Voice", "voice_of"]
 
 # The end of an event is an empty line, behind one of whichever line ends (HTML Standard, 9.2.5).
 _EVENT_END = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r)\Z")
-_NOBODY = Identity("vespa", 0)
 _OF_MESSAGES = re.compile(r"/v1/messages/.*|.*/v1/messages/*")
 _OF_OLLAMA = re.compile(r"/api/(?:blobs/.*|copy|create|delete|embed|embeddings|ps|pull|push|show|tags|version)")
 
@@ -51,7 +53,10 @@ class DialectVoice(Voice):
         return self._dialect.error(problem.status, problem.code, problem.fields()["message"] or "", problem.param)
 
     def failure(self, problem: VespaError, tail: bytes) -> bytes:
-        return _behind(tail, self._dialect.separator) + _fail(self._dialect.blank_stream(_NOBODY), problem)
+        from ...dialects import Identity
+
+        nobodys = self._dialect.blank_stream(Identity("vespa", 0))
+        return _behind(tail, self._dialect.separator) + _fail(nobodys, problem)
 
     def ping(self) -> bytes:
         return self._dialect.ping
