@@ -13,17 +13,16 @@ from typing import TYPE_CHECKING, Any
 
 from .assembly import assemble, settings_in_use
 from .journal.log import log
-from .journal.snapshot import Exchange
 from .journal.totals import Totals
 from .net.real_threads import require_real_threads
-from .server.pages.card import card_of, card_of_a_stopped
-from .server.pages.status import Status
 from .server.proxy_server import ProxyServer
 from .settings.table import Settings, resolve
 
 if TYPE_CHECKING:
     from typing_extensions import Self, Unpack
 
+    from .journal.snapshot import Exchange
+    from .server.pages.status import Status
     from .settings.keywords import SettingKeywords
 
 __all__ = ["VastClient"]
@@ -170,9 +169,13 @@ class VastClient:
 
         It is called by the request's own thread, one of many; what it raises is logged, and costs nobody's request.
         """
+        from .journal.snapshot import Exchange
+
         return self._totals.listen(lambda record: callback(Exchange.of(record)))
 
     def _repr_html_(self) -> str:
+        from .server.pages.card import card_of, card_of_a_stopped
+
         server, url = self._server, self._url
         if server is None or url is None:
             return card_of_a_stopped(self._endpoint_name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
+from typing import TYPE_CHECKING
 
 from ..account.fleet import Fleet, FleetView
 from ..errors import VespaError
@@ -14,9 +15,11 @@ from ..outbound.failures import TransportError
 from ..payload.worker_request import WorkerRequest
 from ..settings.table import Settings
 from .autoscaler import Autoscaler
-from .endpoint_view import AutoscalerView, EndpointView, KeyView
 from .exchange import Exchange, WorkerAnswer
 from .workers import Workers
+
+if TYPE_CHECKING:
+    from .endpoint_view import EndpointView
 
 __all__ = ["ServedEndpoint"]
 
@@ -39,6 +42,8 @@ class ServedEndpoint:
 
     def view(self) -> EndpointView:
         """What is known of the endpoint now. Nobody is asked for it."""
+        from .endpoint_view import AutoscalerView, EndpointView, KeyView
+
         autoscaler = self._autoscaler
         state, looked_at = autoscaler.state.known
         key, reached = autoscaler.key.origin, autoscaler.reach.now

@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from http import HTTPStatus
+from typing import TYPE_CHECKING
 
 from urllib3.util.wait import wait_for_write
 
@@ -19,8 +20,10 @@ from ..http1.fields import Fields, field_value
 from ..http1.forwarding import ERROR_HEADER, describes_body
 from ..net.lifeline import ClientGone
 from ..net.timed_socket import TimedSocket
-from .capture.captured import Captured
 from .translation.voice import PLAIN, Voice
+
+if TYPE_CHECKING:
+    from .capture.captured import Captured
 
 __all__ = ["AnswerWriter", "is_event_stream", "reason_of"]
 

@@ -30,7 +30,6 @@ from ..routing.served_endpoint import ServedEndpoint
 from ..settings.table import Settings
 from .access import Access
 from .answer_writer import AnswerWriter
-from .capture.captured import Captures
 from .connections import Admission, Connections
 from .hangup import HangupWatcher, Watch
 from .heartbeats import Heartbeats
@@ -45,6 +44,7 @@ from .translation.voice import voice_of
 
 if TYPE_CHECKING:
     from ..dialects import Dialect
+    from .capture.captured import Captures
 
 __all__ = ["ProxyHandler", "Service"]
 

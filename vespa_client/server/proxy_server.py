@@ -20,7 +20,6 @@ from ..journal.totals import Totals
 from ..routing.served_endpoint import ServedEndpoint
 from ..settings.table import Settings
 from .access import Access
-from .capture.captured import Captures
 from .connections import Connections
 from .handler import ProxyHandler, Service
 from .hangup import HangupWatcher
@@ -59,7 +58,11 @@ class ProxyServer:
         self._heartbeats = Heartbeats(settings.heartbeat)
         self._connections = Connections(settings.max_connections)
         totals = totals or Totals()
-        captures = Captures(settings.capture) if settings.capture else None
+        captures = None
+        if settings.capture:
+            from .capture.captured import Captures
+
+            captures = Captures(settings.capture)
         self.pages = OwnPages(settings, totals, endpoint, self._connections, needs_key=proxy_key is not None, captures=captures)
         models = KnownModels(settings.model, settings.endpoint or "")
         self._service = Service(

@@ -91,7 +91,7 @@ def test_a_key_that_is_taken_again_is_good_again(sandbox: Sandbox) -> None:
 
 
 def test_a_proxy_that_stops_is_not_ready(proxy: VastClient) -> None:
-    endpoint = proxy._server.pages._endpoint.view()  # type: ignore[union-attr]
+    endpoint = proxy._server.pages._table._endpoint.view()  # type: ignore[union-attr]
     readiness = readiness_of(endpoint, started_at=1.0, stopping_since=2.0)
     assert not readiness.ready
     assert readiness.checks[0] == Check("listening", False, 2.0, "stopping")
