@@ -15,15 +15,8 @@ from hypothesis import strategies as st
 
 from vespa_client.errors import BadRequest, FileTooLarge, TooManyFiles, UploadTooLarge
 from vespa_client.payload.media import FileBrief
-from vespa_client.payload.upload import (
-    MAX_FILE,
-    MAX_FILES,
-    MAX_UPLOAD,
-    UPLOAD_ROUTES,
-    UploadPayload,
-    payload_of_upload,
-    takes_upload,
-)
+from vespa_client.payload.upload import MAX_FILE, MAX_FILES, UploadPayload, payload_of_upload
+from vespa_client.payload.upload_routes import MAX_UPLOAD, UPLOAD_ROUTES, takes_upload
 
 SPEECH, EDIT, VIDEO, OTHER = "/v1/audio/transcriptions", "/v1/images/edits", "/v1/videos/sync", "/predict"
 PNG = b"\x89PNG\r\n\x1a\n"

@@ -17,7 +17,8 @@ import pytest
 import requests
 from vastai.serverless.server.lib.data_types import JsonDataException
 
-from vespa_client.payload.upload import payload_of_upload, takes_upload
+from vespa_client.payload.upload import payload_of_upload
+from vespa_client.payload.upload_routes import takes_upload
 
 from ..support import javascript
 from .received import Received, received

@@ -28,6 +28,8 @@ __all__ = [
     "UploadTooLarge",
 ]
 
+_HOW_TO_BE_SMALLER = "Workers take no more. Compress or cut what you send, or give a URL where the route takes one."
+
 
 class BadRequest(VespaError):
     """The client's request can't be understood, or can't be carried to a worker."""
@@ -102,12 +104,14 @@ class UploadTooLarge(BodyTooLarge):
     """The form with its files is larger than workers take."""
 
     code = "upload_too_large"
+    hint = _HOW_TO_BE_SMALLER
 
 
 class FileTooLarge(BodyTooLarge):
     """A file of the form is larger than workers take."""
 
     code = "file_too_large"
+    hint = _HOW_TO_BE_SMALLER
 
 
 class TooManyFiles(BodyTooLarge):

@@ -8,8 +8,6 @@ import re
 from typing import Any, NamedTuple
 
 from ..errors import BadRequest, UnsupportedBody
-from .json_hints import hint_for
-from .json_walk import walk
 
 __all__ = ["Payload", "check_body"]
 
@@ -63,6 +61,8 @@ def _check_json(body: bytes | bytearray) -> tuple[bool, str]:
     try:
         text = _as_characters(body)
         if len(body) > _LARGE and any(_has_many(text, sign) for sign in ",[{"):
+            from .json_walk import walk
+
             return walk(text), ""
         parsed = _DECODER.decode(text)
         if not isinstance(parsed, dict):
@@ -70,6 +70,8 @@ def _check_json(body: bytes | bytearray) -> tuple[bool, str]:
         model = parsed.get("model")
         return parsed.get("stream") is True, _as_text(model, body) if isinstance(model, str) else ""
     except json.JSONDecodeError as problem:
+        from .json_hints import hint_for
+
         raise BadRequest(
             f"The body is not JSON: {problem.msg} at byte {problem.pos} (line {problem.lineno}, column {problem.colno}).",
             hint=f"Workers take JSON alone. {hint_for(text, problem.pos)}",

@@ -14,7 +14,7 @@ from urllib.parse import unquote_to_bytes
 
 from ..errors import BadRequest
 
-__all__ = ["MAX_PARTS", "MAX_PART_HEAD", "Part", "media_type", "parse_multipart", "short"]
+__all__ = ["MAX_PARTS", "MAX_PART_HEAD", "Part", "parse_multipart", "short"]
 
 MAX_PARTS = 512
 """The most parts a body may have, files and texts together."""
@@ -95,11 +95,6 @@ def parse_multipart(content_type: str, body: bytes | bytearray) -> list[Part]:
         return _parts(body, b"--" + _boundary(content_type))
     except _Malformed as malformed:
         raise BadRequest(f"The multipart body is malformed: {malformed}.", hint=malformed.hint) from None
-
-
-def media_type(content_type: str) -> str:
-    """The type and subtype of a ``Content-Type`` in lower case, without its parameters."""
-    return content_type.partition(";")[0].strip(" \t").lower()
 
 
 def short(name: str) -> str:

@@ -11,67 +11,19 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from ..errors import BadRequest, FileTooLarge, TooManyFiles, UploadTooLarge
+from ..errors import BadRequest, FileTooLarge, TooManyFiles
 from .envelope import JSONNumber, json_text
 from .form import parse_form
 from .json_body import check_body
 from .media import START, FileBrief, fitting_filename
-from .multipart import Part, media_type, parse_multipart, short
+from .multipart import Part, parse_multipart, short
+from .upload_routes import MAX_UPLOAD, UPLOAD_ROUTES, FileField, media_type, upload_too_large
 
-__all__ = [
-    "MAX_FILE",
-    "MAX_FILES",
-    "MAX_UPLOAD",
-    "UPLOAD_ROUTES",
-    "FileField",
-    "UploadPayload",
-    "payload_of_upload",
-    "takes_upload",
-    "upload_too_large",
-]
+__all__ = ["MAX_FILE", "MAX_FILES", "UploadPayload", "payload_of_upload"]
 
 MAX_FILE = 25 * 1024 * 1024
-MAX_UPLOAD = 64 * 1024 * 1024
 MAX_FILES = 16
-"""What the official worker bears, in bytes of a file and of a request, and in files: more is refused there with a 422."""
-
-_HOW_TO_BE_SMALLER = "Workers take no more. Compress or cut what you send, or give a URL where the route takes one."
-
-_MULTIPART, _FORM = "multipart/form-data", "application/x-www-form-urlencoded"
-
-_AUDIO = frozenset({"flac", "m4a", "mp3", "mp4", "mpeg", "mpga", "ogg", "wav", "webm"})
-_IMAGE = frozenset({"jpeg", "jpg", "png", "webp"})
-_VIDEO = frozenset({"mov", "mp4", "webm"})
-_JSON = frozenset({"json"})
-
-
-class FileField(NamedTuple):
-    """A field that holds files: the field for their names, the extensions it takes, and whether it may come several times."""
-
-    name_field: str
-    extensions: frozenset[str]
-    repeats: bool = False
-
-
-_SPOKEN = {"file": FileField("filename", _AUDIO)}
-_EDITED = {"image": FileField("filename", _IMAGE, repeats=True), "mask": FileField("mask_filename", _IMAGE)}
-
-UPLOAD_ROUTES: Mapping[str, Mapping[str, FileField]] = {
-    "/v1/audio/transcriptions": _SPOKEN,
-    "/v1/audio/translations": _SPOKEN,
-    "/v1/images/edits": _EDITED,
-    "/v1/images/variations": _EDITED,
-    "/v1/videos/sync": {
-        "input_reference": FileField("input_reference_filename", _IMAGE | _VIDEO),
-        "input_references": FileField("input_references_filename", _IMAGE | _VIDEO | _AUDIO, repeats=True),
-        "control_reference": FileField("control_reference_filename", _IMAGE | _VIDEO),
-        "source_video": FileField("source_video_filename", _VIDEO),
-        "source_audio": FileField("source_audio_filename", _AUDIO),
-        "video_noise_mask": FileField("video_noise_mask_filename", _JSON),
-        "audio_noise_mask": FileField("audio_noise_mask_filename", _JSON),
-    },
-}
-"""The routes that are known to take files, and their fields that hold them."""
+"""What the official worker bears, in bytes of a file, and in files: more is refused there with a 422."""
 
 # What the routes' other fields are, where they aren't text, in OpenAI's API and in the engines that worker serves.
 _NUMBERS = frozenset(
@@ -156,16 +108,6 @@ class _JSONText(JSONNumber):
     __slots__ = ()
 
 
-def takes_upload(path: str, content_type: str, content_encoding: str = "", *, general_rule: bool = False) -> bool:
-    """Whether a body of this type is a form that is turned into JSON, unless it turns out to be JSON already.
-
-    ``path`` is without its query. On routes that aren't known to have files, it takes ``general_rule``.
-    """
-    if not (general_rule or path in UPLOAD_ROUTES) or content_encoding.strip(" \t").lower() not in ("", "identity"):
-        return False
-    return media_type(content_type) in (_MULTIPART, _FORM)
-
-
 def payload_of_upload(
     path: str, content_type: str, body: bytes | bytearray, *, general_rule: bool = False
 ) -> UploadPayload | None:
@@ -181,15 +123,11 @@ def payload_of_upload(
         return None
     if len(body) > MAX_UPLOAD:
         raise upload_too_large()
-    parts = parse_form(body) if media_type(content_type) == _FORM else parse_multipart(content_type, body)
+    is_multipart = media_type(content_type).startswith("multipart/")
+    parts = parse_multipart(content_type, body) if is_multipart else parse_form(body)
     values = _values([part for part in parts if not _says_nothing(part)], UPLOAD_ROUTES.get(path, {}), general_rule)
     briefs = {name: _brief(value) for name, value in values.items()}
     return UploadPayload(tuple(_pieces(values)), values.get("stream") is True, briefs)
-
-
-def upload_too_large() -> UploadTooLarge:
-    """The error for a form above :data:`MAX_UPLOAD`."""
-    return UploadTooLarge(f"A form with its files is larger than {_mebibytes(MAX_UPLOAD)}.", hint=_HOW_TO_BE_SMALLER)
 
 
 def _says_nothing(part: Part) -> bool:
@@ -227,9 +165,7 @@ def _by_name(parts: Iterable[Part], fields: Mapping[str, FileField]) -> dict[str
     groups: dict[str, list[Part]] = {}
     for part in parts:
         if len(part.content) > MAX_FILE:
-            raise FileTooLarge(
-                f"The form's field {short(part.name)} is larger than {_mebibytes(MAX_FILE)}.", hint=_HOW_TO_BE_SMALLER
-            )
+            raise FileTooLarge(f"The form's field {short(part.name)} is larger than {MAX_FILE >> 20} MiB.")
         member = _MEMBER.fullmatch(part.name)
         name = member[1] if member and member[1] in fields else part.name
         groups.setdefault(name, []).append(part)
@@ -338,7 +274,3 @@ def _brief(value: Any) -> Any:
     if isinstance(value, list):
         return [_brief(member) for member in value]
     return FileBrief(bytes(value[:START]), len(value)) if isinstance(value, memoryview) else value
-
-
-def _mebibytes(size: int) -> str:
-    return f"{size >> 20} MiB"

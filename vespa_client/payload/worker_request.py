@@ -10,10 +10,9 @@ from ..http1.codings import codings_of
 from ..http1.fields import Fields, field_value
 from ..http1.heads import RequestHead
 from .cost import AUTO
-from .cost_estimate import estimate_cost, estimate_cost_of_body
 from .envelope import BODY_METHODS
 from .json_body import check_body
-from .upload import payload_of_upload, takes_upload
+from .upload_routes import takes_upload
 
 __all__ = ["WorkerRequest"]
 
@@ -62,6 +61,9 @@ class WorkerRequest(NamedTuple):
         content_encoding = ", ".join(codings_of(head.fields))
         path = head.path
         if takes_upload(path, content_type, content_encoding, general_rule=any_form_becomes_json):
+            from .cost_estimate import estimate_cost
+            from .upload import payload_of_upload
+
             upload = payload_of_upload(path, content_type, body, general_rule=any_form_becomes_json)
             if upload is not None:
                 estimated = estimate_cost(path, upload.values) if cost == AUTO else cost
@@ -88,6 +90,8 @@ class WorkerRequest(NamedTuple):
     def _estimated(self, body: bytes | bytearray) -> WorkerRequest:
         if self.cost != AUTO:
             return self
+        from .cost_estimate import estimate_cost_of_body
+
         return self._replace(cost=estimate_cost_of_body(self.path, body or b"{}"), cost_is_estimated=True)
 
 

@@ -9,7 +9,7 @@ from ..http1.fields import ReceivedFields, field_value, list_items
 from ..http1.framing import Framing
 from ..http1.heads import RequestHead
 from ..payload.cost import read_cost
-from ..payload.upload import MAX_UPLOAD, takes_upload, upload_too_large
+from ..payload.upload_routes import MAX_UPLOAD, takes_upload, upload_too_large
 from ..settings.table import Settings
 
 __all__ = ["METHODS", "OWN_PAGES", "check_head", "is_own_page", "too_large", "trace_context"]
