@@ -18,7 +18,7 @@ from .version import __version__
 
 TYPE_CHECKING = False  # as type checkers read it, here and wherever --help looks: typing itself takes long to load
 if TYPE_CHECKING:
-    from .account.console import Endpoint
+    from .account.endpoint import Endpoint
     from .account.lookup import fetch_endpoint_key, list_endpoints
     from .async_client import AsyncVastClient
     from .client import VastClient
@@ -47,7 +47,7 @@ __all__ = [
 # Imported by whoever asks first: requests and asyncio take longer to load than --help takes to print.
 _LATER = {
     "AsyncVastClient": "async_client",
-    "Endpoint": "account.console",
+    "Endpoint": "account.endpoint",
     "Exchange": "journal.snapshot",
     "Status": "server.pages.status",
     "VastClient": "client",

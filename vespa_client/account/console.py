@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import re
-from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from ..errors import (
@@ -27,21 +25,14 @@ from ..outbound.failures import CertificateRefused, TransportError
 from ..outbound.transport import Transport
 from ..outbound.trust import ROOT_PATH
 
-__all__ = ["Console", "Endpoint", "find_endpoint"]
+if TYPE_CHECKING:
+    from .endpoint import Endpoint
+
+__all__ = ["Console", "find_endpoint"]
 
 _LIMITS = TimeLimits(connect=10.0, first_byte=30.0, idle=30.0)
 _LARGEST_ANSWER = 16 * 2**20
 _KEY = re.compile(r"[!-~]+")
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """A serverless endpoint of an account. ``api_key`` is the endpoint's own key; ``state`` a word such as ``active``."""
-
-    id: int
-    name: str
-    state: str
-    api_key: str | None = field(repr=False)
 
 
 class Console:
@@ -134,15 +125,22 @@ def find_endpoint(endpoints: list[Endpoint], name: str) -> Endpoint:
         return min(matches, key=lambda endpoint: (endpoint.state != "active", endpoint.state == "stopped"))
     if not endpoints:
         raise NoEndpoints("No endpoints found on this account.")
+    from difflib import get_close_matches
+
     names = list(dict.fromkeys(endpoint.name for endpoint in endpoints))
     folded = {known.casefold(): known for known in names}
-    near = difflib.get_close_matches(name.casefold(), folded, n=1)
+    near = get_close_matches(name.casefold(), folded, n=1)
     hint = f"Did you mean {folded[near[0]]!r}? " if near else ""
     raise EndpointNotFound(f"Endpoint {name!r} not found.", hint=hint + "Your endpoints: " + ", ".join(map(printable, names)))
 
 
 def _endpoint(row: Any, number: int) -> Endpoint | None:
     """The endpoint of a row, the ``number``-th. None for one that can't be used, which costs the others nothing."""
+    # Here, since dataclasses take a twentieth of a start, and one that is given the endpoint's key asks for no list.
+    from dataclasses import replace
+
+    from .endpoint import Endpoint
+
     try:
         state, key = row.get("endpoint_state"), row.get("api_key")
         endpoint = Endpoint(row["id"], row["endpoint_name"], "" if state is None else state, None if key == "" else key)

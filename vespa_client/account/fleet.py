@@ -10,8 +10,7 @@ import json
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypedDict
 from urllib.parse import urlsplit
 
 from ..errors import VespaError
@@ -43,9 +42,8 @@ _STORAGE = frozenset({"creating", "inactive", "stopping", "stopped"})
 _NOTHING = frozenset({"destroying", "error"})
 
 
-@dataclass(frozen=True)
-class FleetWorker:
-    """One worker. What Vast.ai doesn't say of it is None; ``status`` is its word, known or not."""
+class FleetWorker(TypedDict):
+    """One worker, as JSON has it. What Vast.ai doesn't say of it is None; ``status`` is its word, known or not."""
 
     id: int | None
     status: str
@@ -59,16 +57,18 @@ class FleetWorker:
     loaded_at: float | None
 
 
-@dataclass(frozen=True)
-class FleetView:
-    """The workers at one moment. ``trouble`` says why they aren't known; ``asked_at`` is in seconds since 1970."""
+class FleetView(TypedDict):
+    """The workers at one moment, as JSON has them.
+
+    ``trouble`` says why they aren't known; ``asked_at`` is in seconds since 1970.
+    """
 
     known: bool
     trouble: str
     asked_at: float | None
-    workers: list[FleetWorker] = field(default_factory=list)
-    by_status: dict[str, int] = field(default_factory=dict)
-    log: list[str] = field(default_factory=list)
+    workers: list[FleetWorker]
+    by_status: dict[str, int]
+    log: list[str]
     """Its last lines, the oldest first."""
 
 
@@ -94,7 +94,7 @@ class Fleet:
         self._id: int | None = None
         self._lock = threading.Lock()  # guards that one thread asks, and writes the next two
         self._next_look = 0.0
-        self._view = FleetView(False, "not asked for yet", None)
+        self._view = _unknown("not asked for yet", None)
 
     def look(self, lifeline: Lifeline) -> FleetView:
         """What is known, asked for anew if that was 10 s ago. Raises :class:`ClientGone` when the lifeline is cut."""
@@ -111,17 +111,17 @@ class Fleet:
         try:
             account = next((candidate for candidate in account_keys(self._settings) if candidate.certain), None)
             if account is None:
-                return FleetView(False, "an account key is needed to ask Vast.ai for them", now)
+                return _unknown("an account key is needed to ask Vast.ai for them", now)
             if self._id is None:
                 self._id = find_endpoint(self._console.endpoints(account.key, lifeline), self._name).id
             workers = _workers(self._call("get_endpoint_workers", {"id": self._id}, account.key, lifeline))
         except VespaError as problem:
-            return FleetView(False, problem.message, now)
+            return _unknown(problem.message, now)
         except (TransportError, _Unreadable) as problem:
             lifeline.check()
             # An endpoint that was made anew under its name has another number.
             self._id = None
-            return FleetView(False, f"Vast.ai doesn't tell: {problem}", now)
+            return _unknown(f"Vast.ai doesn't tell: {problem}", now)
         lines: list[str] = []
         try:
             said = self._call("get_endpoint_logs", {"id": self._id, "tail": _LOG_LINES}, account.key, lifeline)
@@ -131,8 +131,8 @@ class Fleet:
             log.debug("The endpoint's log can't be had: %s", str(problem))
         by_status: dict[str, int] = {}
         for worker in workers:
-            by_status[worker.status] = by_status.get(worker.status, 0) + 1
-        return FleetView(True, "", now, workers, by_status, lines)
+            by_status[worker["status"]] = by_status.get(worker["status"], 0) + 1
+        return FleetView(known=True, trouble="", asked_at=now, workers=workers, by_status=by_status, log=lines)
 
     def _call(self, what: str, question: dict[str, Any], key: str, lifeline: Lifeline) -> Any:
         base = self._settings.autoscaler
@@ -148,6 +148,10 @@ class Fleet:
             return json.loads(text)
         except (ValueError, RecursionError):
             raise _Unreadable(f"its answer to {what} is not JSON") from None
+
+
+def _unknown(trouble: str, asked_at: float | None) -> FleetView:
+    return FleetView(known=False, trouble=trouble, asked_at=asked_at, workers=[], by_status={}, log=[])
 
 
 class _Unreadable(Exception):

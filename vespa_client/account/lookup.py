@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from ..errors import AuthenticationError, ConfigurationError, ConsoleError, NoEndpoints
 from ..journal.log import log
@@ -16,7 +17,10 @@ from ..outbound.trust import Trust
 from ..settings.shells import KEY_FILE
 from ..settings.table import Settings, replaced, resolve
 from .account_keys import AccountKey, account_keys
-from .console import Console, Endpoint, find_endpoint
+from .console import Console, find_endpoint
+
+if TYPE_CHECKING:
+    from .endpoint import Endpoint
 
 __all__ = ["fetch_endpoint_key", "find_account", "list_endpoints", "make_console", "open_console", "with_an_endpoint"]
 

@@ -6,7 +6,8 @@ import getpass
 from typing import Any, NamedTuple
 
 from ..account.account_keys import AccountKey
-from ..account.console import Endpoint, find_endpoint
+from ..account.console import find_endpoint
+from ..account.endpoint import Endpoint
 from ..account.lookup import find_account, open_console
 from ..errors import AuthenticationError, ConfigurationError, NoEndpoints
 from ..journal.printable import printable

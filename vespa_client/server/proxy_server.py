@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import time
 
+from ..journal.hints import Hints
 from ..journal.totals import Totals
 from ..routing.served_endpoint import ServedEndpoint
 from ..settings.table import Settings
@@ -66,18 +67,19 @@ class ProxyServer:
         self.pages = OwnPages(settings, totals, endpoint, self._connections, needs_key=proxy_key is not None, captures=captures)
         models = KnownModels(settings.model, settings.endpoint or "")
         self._service = Service(
-            settings,
-            access,
-            endpoint,
-            self._watcher,
-            self._heartbeats,
-            self._connections,
-            totals,
-            self.pages,
-            LocalAnswers(settings, models, wants_key=proxy_key is not None),
-            models,
-            Translator(settings),
-            captures,
+            settings=settings,
+            access=access,
+            endpoint=endpoint,
+            watcher=self._watcher,
+            heartbeats=self._heartbeats,
+            connections=self._connections,
+            totals=totals,
+            pages=self.pages,
+            local=LocalAnswers(settings, models, wants_key=proxy_key is not None),
+            models=models,
+            translator=Translator(settings),
+            captures=captures,
+            hints=Hints(),
         )
         self._threads = ConnectionThreads("vespa-connection")
         try:
