@@ -13,7 +13,7 @@ from .log import log
 __all__ = ["Redaction", "redacted"]
 
 _BLOT = "[secret]"
-_SIGNATURE = re.compile(r"""(signature["']?\s*[=:]\s*["']?)[A-Za-z0-9+/=%_-]{16,}""", re.IGNORECASE)
+_SIGNATURE = r"""(signature["']?\s*[=:]\s*["']?)[A-Za-z0-9+/=%_-]{16,}"""
 # Shorter ones would blot out ordinary words.
 _SHORTEST = 6
 
@@ -51,7 +51,7 @@ class Redaction(logging.Filter):
         for secret in self._secrets:
             if secret in text:
                 text = text.replace(secret, _BLOT)
-        return _SIGNATURE.sub(rf"\1{_BLOT}", text) if "ignature" in text else text
+        return re.sub(_SIGNATURE, rf"\1{_BLOT}", text, flags=re.IGNORECASE) if "ignature" in text else text
 
 
 @contextlib.contextmanager

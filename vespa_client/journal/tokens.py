@@ -19,14 +19,13 @@ TAIL_BYTES = 16 * 1024
 
 # Of what follows the name of an object with numbers in it.
 _LONGEST_OBJECT = 2000
-_OBJECT = re.compile(rb"\s*:\s*\{")
+# As texts, which are compiled when one is first needed: most answers have what is usual, below.
+_OBJECT = rb"\s*:\s*\{"
 _NUMBER = rb'"\s*:\s*([0-9]{1,12})(?![0-9.eE])'
-_IN = re.compile(rb'"(?:prompt_tokens|input_tokens|prompt_n|prompt_eval_count|num_prompt_tokens)' + _NUMBER)
-_OUT = re.compile(
-    rb'"(?:completion_tokens|output_tokens|predicted_n|eval_count|generated_tokens|num_generated_tokens)' + _NUMBER
-)
+_IN = rb'"(?:prompt_tokens|input_tokens|prompt_n|prompt_eval_count|num_prompt_tokens)' + _NUMBER
+_OUT = rb'"(?:completion_tokens|output_tokens|predicted_n|eval_count|generated_tokens|num_generated_tokens)' + _NUMBER
 # Tokens of a prompt that Anthropic's API counts beside input_tokens.
-_CACHED = re.compile(rb'"(?:cache_creation_input_tokens|cache_read_input_tokens)' + _NUMBER)
+_CACHED = rb'"(?:cache_creation_input_tokens|cache_read_input_tokens)' + _NUMBER
 _NAMES = ((b'"usage"', "usage"), (b'"timings"', "timings"), (b'"metrics"', "metrics"))
 # What most servers of OpenAI's API end with, found in one step: the two numbers, with others at most between them.
 _USUAL = re.compile(
@@ -72,22 +71,22 @@ def _object_behind(name: bytes, text: bytes) -> int:
     """Where the last object of that name begins, or -1: ``"usage": null`` stands in all events but the last."""
     position = len(text)
     while (position := text.rfind(name, 0, position)) >= 0:
-        if found := _OBJECT.match(text, position + len(name)):
+        if found := re.compile(_OBJECT).match(text, position + len(name)):
             return found.end()
     return -1
 
 
 def _prompt(text: bytes, start: int, stop: int) -> int | None:
-    found = _IN.search(text, start, stop)
+    found = re.compile(_IN).search(text, start, stop)
     if found is None:
         return None
     tokens = int(found[1])
     # Servers of OpenAI's API that have these names too, such as LiteLLM's, count them among the prompt's.
     if not found[0].startswith(b'"input_') or text.find(b'"cache_', start, stop) < 0:
         return tokens
-    return tokens + sum(int(cached) for cached in _CACHED.findall(text, start, stop))
+    return tokens + sum(int(cached) for cached in re.compile(_CACHED).findall(text, start, stop))
 
 
-def _number(pattern: re.Pattern[bytes], text: bytes, start: int, stop: int) -> int | None:
-    found = pattern.search(text, start, stop)
+def _number(pattern: bytes, text: bytes, start: int, stop: int) -> int | None:
+    found = re.compile(pattern).search(text, start, stop)
     return int(found[1]) if found else None

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 from ..errors import AnswerTimeout, VespaError, WorkerAnswerBroken, WorkerError, WorkerFailed
 from ..outbound.failures import AnswerLate, CertificateRefused, TransportError
-from .missing_routes import is_about_a_route, no_such_route
 
 __all__ = ["answered_after_a_heartbeat", "broke_off", "gave_no_reason", "none_reached", "was_lost"]
 
@@ -56,6 +55,8 @@ def broke_off(problem: TransportError, worker: str) -> WorkerError:
 
 def gave_no_reason(status: int, method: str, path: str, *, retried: bool) -> WorkerError:
     """An error of the worker's without a body, or with one that says no more than the status, to such a request."""
+    from .missing_routes import is_about_a_route, no_such_route
+
     if is_about_a_route(status, path):
         return no_such_route(status, method, path, retried=retried)
     hint = _HINTS.get(status, "The worker gave no reason. The worker's log may say more.")

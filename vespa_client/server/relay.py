@@ -17,7 +17,6 @@ from ..outbound.answer import Answer
 from ..outbound.failures import AnswerBroken, TransportError
 from ..payload.worker_request import WorkerRequest
 from ..routing.exchange import WorkerAnswer
-from ..routing.missing_routes import LONGEST_BARE, is_bare, may_be_bare
 from ..routing.worker_errors import answered_after_a_heartbeat, broke_off, gave_no_reason
 from .answer_writer import AnswerWriter, is_event_stream
 
@@ -58,10 +57,13 @@ def _pass_on(came: WorkerAnswer, request: WorkerRequest, writer: AnswerWriter, r
     is_error = answer.status_code >= 400
     first = next(pieces, b"") if is_error or answer.raw.arrived() else b""
     says_nothing = is_error and writer.method != "HEAD" and not first
-    if first and is_error and may_be_bare(answer.status_code, answer.fields, request.path):
-        first = _gathered(first, pieces, LONGEST_BARE)
-        with contextlib.suppress(AnswerBroken):
-            says_nothing = is_bare(_text(answer.uncoded([first])), request.path)
+    if first and is_error:
+        from ..routing.missing_routes import LONGEST_BARE, is_bare, may_be_bare  # here, as they take 3 ms to load
+
+        if may_be_bare(answer.status_code, answer.fields, request.path):
+            first = _gathered(first, pieces, LONGEST_BARE)
+            with contextlib.suppress(AnswerBroken):
+                says_nothing = is_bare(_text(answer.uncoded([first])), request.path)
     record.begin(answer.status_code)
     if says_nothing:
         problem = gave_no_reason(answer.status_code, request.method, request.path, retried=came.retried)
@@ -84,6 +86,8 @@ def _continue_stream(came: WorkerAnswer, request: WorkerRequest, writer: AnswerW
     answer = came.answer
     record.begin(200)
     if answer.status_code >= 300:
+        from ..routing.missing_routes import is_bare, may_be_bare
+
         said = _quoted(answer)
         if not said or (may_be_bare(answer.status_code, answer.fields, request.path) and is_bare(said, request.path)):
             raise gave_no_reason(answer.status_code, request.method, request.path, retried=came.retried)

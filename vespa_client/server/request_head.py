@@ -20,10 +20,10 @@ OWN_PAGES = "/_vespa/"
 
 _IDS_AND_FLAGS = r"(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
 # A version to come may have more behind the flags; ff is none.
-_TRACEPARENT = re.compile(rf"00-{_IDS_AND_FLAGS}|(?!00|ff)[0-9a-f]{{2}}-{_IDS_AND_FLAGS}(?:-.*)?")
+_TRACEPARENT = rf"00-{_IDS_AND_FLAGS}|(?!00|ff)[0-9a-f]{{2}}-{_IDS_AND_FLAGS}(?:-.*)?"
 # A member of tracestate: a vendor's key, or a tenant's at a vendor, and an opaque value (W3C Trace Context, 3.3.1.3).
 _VENDOR = r"[a-z][a-z0-9_*/-]{0,255}|[a-z0-9][a-z0-9_*/-]{0,240}@[a-z][a-z0-9_*/-]{0,13}"
-_MEMBER = re.compile(rf"(?:{_VENDOR})=[ -+\--<>-~]{{0,255}}[!-+\--<>-~]")
+_MEMBER = rf"(?:{_VENDOR})=[ -+\--<>-~]{{0,255}}[!-+\--<>-~]"
 _MOST_MEMBERS = 32
 # What everybody must be able to pass on (3.3.1.5); more than that is no trace's state.
 _LONGEST_STATE = 512
@@ -57,13 +57,13 @@ def trace_context(fields: ReceivedFields) -> tuple[str, str]:
     systems have added to that (W3C Trace Context, 3.2 and 3.3). Each is empty if it isn't valid, the second with the first.
     """
     told = fields.by_name.get("traceparent")
-    if not told or not _TRACEPARENT.fullmatch(told[0]):
+    if not told or not re.fullmatch(_TRACEPARENT, told[0]):
         return "", ""
     members = list_items(fields, "tracestate")
     keys = {member.partition("=")[0] for member in members}
     state = ",".join(members)
     is_valid = len(keys) == len(members) <= _MOST_MEMBERS and len(state) <= _LONGEST_STATE
-    return told[0], state if is_valid and all(map(_MEMBER.fullmatch, members)) else ""
+    return told[0], state if is_valid and all(re.fullmatch(_MEMBER, member) for member in members) else ""
 
 
 def too_large(max_body: int) -> BodyTooLarge:

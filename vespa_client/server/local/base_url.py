@@ -18,10 +18,9 @@ _POSTED = (
     "responses",
 )
 _ROUTES = rf"(?:{'|'.join(_POSTED)}|models(?:/.+)?)"
-_SDK_ROUTE = re.compile(rf"/v1/(?:{'|'.join(_POSTED)})|/api/(?:chat|generate|show)")
-# A slash too many comes of a base URL that ends in one.
-_MISSING = re.compile(rf"/+({_ROUTES})")
-_DOUBLED = re.compile(rf"(?:/+v1)+/+({_ROUTES})")
+_SDK_ROUTE = rf"/v1/(?:{'|'.join(_POSTED)})|/api/(?:chat|generate|show)"
+# /v1 is missing, or there more than once. A slash too many comes of a base URL that ends in one.
+_MEANT = re.compile(rf"(?:/+v1)*/+({_ROUTES})")
 
 
 @lru_cache(maxsize=64)
@@ -30,11 +29,11 @@ def mended(path: str) -> str | None:
 
     ``/chat/completions`` becomes ``/v1/chat/completions``, and so do ``/v1/v1/chat/completions`` and ``/v1//chat/completions``.
     """
-    found = _MISSING.fullmatch(path) or _DOUBLED.fullmatch(path)
+    found = _MEANT.fullmatch(path)
     meant = f"/v1/{found[1]}" if found else None
     return None if meant == path else meant
 
 
 def is_sdk_route(path: str) -> bool:
     """Whether SDKs post to that path."""
-    return bool(_SDK_ROUTE.fullmatch(path))
+    return bool(re.fullmatch(_SDK_ROUTE, path))
