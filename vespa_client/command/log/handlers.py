@@ -1,33 +1,22 @@
-"""Which lines go where: to the terminal, to a pipe, to a file."""
+"""Which lines go where: to the terminal, to a pipe, to a file. What only some of these need is loaded for them."""
 
 from __future__ import annotations
 
 import contextlib
-import errno
 import logging
-import os
 import sys
 from collections.abc import Iterator
-from logging.handlers import WatchedFileHandler
 from pathlib import Path
 
 from ...errors import ConfigurationError
 from ...journal.log import LogLines, LogWriter, log
-from ...journal.record import Record
-from ...journal.streams import has_room
 from ...journal.totals import Totals
 from ...settings.table import Settings
 from .crowd import Crowd
-from .json_lines import JsonLines
-from .live_line import LiveLine
-from .request_line import request_line
 from .terminal import Terminal
 
 __all__ = ["logging_as_told"]
 
-_STYLES = {logging.WARNING: "yellow", logging.ERROR: "red", logging.CRITICAL: "red"}
-# As far as the time of day.
-_INDENT = 9
 # What no line of ours shows needn't be looked up for each (Python's logging HOWTO, "Optimization").
 _UNUSED = {"logThreads": False, "logProcesses": False, "logMultiprocessing": False, "logAsyncioTasks": False, "_srcfile": None}
 
@@ -71,95 +60,33 @@ def _to_standard_error(settings: Settings, totals: Totals, resources: contextlib
         handler: logging.Handler = LogWriter()
         handler.setFormatter(_plain(settings, totals))
         return handler
+    from .live_line import LiveLine
+    from .terminal_lines import TerminalHandler, TerminalLines
+
     live = None
     if terminal.is_drawn_on and not settings.quiet:
         live = LiveLine(terminal, totals)
         live.start()
         resources.callback(live.close)
-    handler = _TerminalHandler(live)
-    handler.setFormatter(_TerminalLines(terminal))
+    handler = TerminalHandler(live)
+    handler.setFormatter(TerminalLines(terminal))
     return handler
 
 
 def _plain(settings: Settings, totals: Totals) -> logging.Formatter:
-    return JsonLines(totals.request_id_of) if settings.log_format == "json" else LogLines()
+    if settings.log_format != "json":
+        return LogLines()
+    from .json_lines import JsonLines
+
+    return JsonLines(totals.request_id_of)
 
 
 def _to_file(path: Path) -> logging.Handler:
+    from .log_file import LogFile
+
     try:
-        return _LogFile(path, encoding="utf-8", errors="backslashreplace")
+        return LogFile(path, encoding="utf-8", errors="backslashreplace")
     except OSError as problem:
         raise ConfigurationError(
             f"The log file {path} can't be written: {problem.strerror}.", hint="Give a path with --log-file that can be."
         ) from None
-
-
-class _LogFile(WatchedFileHandler):
-    """A file that may be moved away while it is written: each line looks where the path leads now. For its owner alone.
-
-    A line that can't be written, on a full disk, in a directory that is gone or to a pipe that nobody empties, is left out,
-    and that is said once.
-    """
-
-    _lost = 0
-
-    def emit(self, record: logging.LogRecord) -> None:
-        lost = self._lost
-        try:
-            if self.stream and not has_room(self.stream):
-                raise BlockingIOError(errno.EAGAIN, "its reader is behind")
-            super().emit(record)
-        except OSError:  # that, or of the look where the path leads
-            self.handleError(record)
-        if lost and lost == self._lost:
-            self._lost = 0
-            log.info("The log file %s is written again; %d lines are missing there.", self.baseFilename, lost)
-
-    def handleError(self, record: logging.LogRecord) -> None:
-        problem = sys.exc_info()[1]
-        if not isinstance(problem, OSError):
-            super().handleError(record)
-            return
-        self._lost += 1
-        if self._lost == 1:  # its own line comes here too, and is the second
-            log.warning("The log file %s can't be written: %s.", self.baseFilename, problem.strerror)
-
-    def close(self) -> None:
-        with contextlib.suppress(OSError):
-            super().close()
-
-    def _open(self):  # type: ignore[no-untyped-def]
-        def opener(path: str, flags: int) -> int:
-            return os.open(path, flags, 0o600)
-
-        return open(self.baseFilename, self.mode, encoding=self.encoding, errors=self.errors, opener=opener)
-
-
-class _TerminalHandler(LogWriter):
-    """Writes above the live line."""
-
-    def __init__(self, live: LiveLine | None) -> None:
-        super().__init__()
-        self._live = live
-
-    def emit(self, record: logging.LogRecord) -> None:
-        if self._live and getattr(record, "is_shown_live", False):
-            return
-        with self._live.out_of_the_way() if self._live else contextlib.nullcontext():
-            super().emit(record)
-
-
-class _TerminalLines(LogLines):
-    """Requests' lines aligned; all others with the time of day, and by their level in colour."""
-
-    def __init__(self, terminal: Terminal) -> None:
-        super().__init__()
-        self._terminal = terminal
-
-    def format(self, record: logging.LogRecord) -> str:
-        exchange = getattr(record, "exchange", None)
-        if isinstance(exchange, Record):
-            return request_line(exchange, self._terminal)
-        line, *traceback = super().format(record).split("\n")
-        text = "\n".join([self._terminal.wrapped(line, _INDENT), *traceback])
-        return self._terminal.styled(text, _STYLES.get(record.levelno, ""))
