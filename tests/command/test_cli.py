@@ -16,7 +16,7 @@ from tests.support.command_line import MARKED, NAMES, NO_ACCOUNT, PATIENCE, Proc
 from tests.support.outbound_proxy import OutboundProxy
 from tests.support.programs import environment
 from vespa_client import __version__
-from vespa_client.command import cli
+from vespa_client.command import arguments, cli
 from vespa_client.sandbox import Endpoint, Sandbox
 from vespa_client.settings.table import Settings, settings_table
 
@@ -434,6 +434,13 @@ class TestFlags:
                 assert f"default: {shown}" in flat, name
         for flag in ("--list", "--version", "--help"):
             assert flag in flat
+
+    @pytest.mark.parametrize("columns", [60, 80, 200])
+    def test_help_has_its_lines_where_argparse_would_break_them(self, monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
+        monkeypatch.setenv("COLUMNS", str(columns))
+        ours = arguments.build_parser().format_help()
+        monkeypatch.delattr(arguments._HelpFormatter, "_split_lines")
+        assert ours == arguments.build_parser().format_help()
 
     def test_version(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert in_process(capsys, command(None, "--version")) == (0, f"vespa_client {__version__}\n", "")

@@ -111,6 +111,17 @@ class _HelpFormatter(argparse.RawDescriptionHelpFormatter):
         # argparse would ask shutil, which takes as long to load as argparse itself.
         super().__init__(prog, width=_columns() - 2)
 
+    def _split_lines(self, text: str, width: int) -> list[str]:
+        # argparse would ask textwrap, which takes half as long.
+        lines = [""]
+        for word in text.split():
+            longer = f"{lines[-1]} {word}".lstrip()
+            if len(longer) > width and lines[-1]:
+                lines.append(word)
+            else:
+                lines[-1] = longer
+        return lines
+
 
 def _columns() -> int:
     told = os.environ.get("COLUMNS", "")

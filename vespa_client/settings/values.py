@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 
 TYPE_CHECKING = False
@@ -78,7 +77,7 @@ def seconds(value: str) -> float:
     try:
         number = float(value)
     except ValueError:
-        number = math.nan
+        number = -1.0
     if not (0 <= number <= _LONGEST):
         raise ValueError(f"it takes a number of seconds, from 0 to {_LONGEST:.0f}")
     return number
