@@ -65,6 +65,20 @@ with VastClient(endpoint, key, autoscaler_url=autoscaler, console_url=console, p
 """
 
 
+# What the garbage collector does while the command line serves, and behind that.
+COLLECTOR = """
+import gc, sys, threading, time
+from vespa_client.command.cli import main
+def serving(seconds):
+    if threading.current_thread() is threading.main_thread():
+        print(gc.isenabled(), gc.get_freeze_count() > 10_000)
+        raise KeyboardInterrupt
+time.sleep = serving
+main(sys.argv[1:])
+print(gc.isenabled(), gc.get_freeze_count())
+"""
+
+
 class Loaded(NamedTuple):
     """Names of modules."""
 
@@ -128,3 +142,16 @@ def test_a_log_without_a_terminal_loads_nothing_of_one() -> None:
     by_command = imported("-m", "vespa_client", "--list") - imported("-c", "import requests")
     assert "vespa_client.command.log.handlers" in by_command
     assert [name for name in NOT_FOR_A_LOG if name in by_command] == []
+
+
+def test_what_a_start_has_loaded_is_not_searched_for_garbage() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", COLLECTOR, "--sandbox", "--port", "0"],
+        env=environment(),
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=2 * LONG,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[-2:] == ["True True", "True 0"]
