@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import itertools
 import os
 import re
@@ -104,6 +105,11 @@ class _Parser(argparse.ArgumentParser):
         # One line and the way to the help: the whole usage would bury what was wrong.
         tell(f"ERROR: {message}\n\nHINT: {self.prog} --help shows what there is.")
         raise SystemExit(USAGE)
+
+    def _print_message(self, message: str, file: Any = None) -> None:
+        # Its reader may have left, which argparse bears by itself since Python 3.11.
+        with contextlib.suppress(OSError):
+            super()._print_message(message, file)
 
 
 class _HelpFormatter(argparse.RawDescriptionHelpFormatter):

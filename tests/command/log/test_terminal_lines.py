@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import re
 import threading
 from collections.abc import Callable, Iterator
@@ -287,12 +288,17 @@ class TestInATerminal:
     def test_a_window_that_is_resized_leaves_no_rest_of_a_line(self, window: OpenWindow, cold: Sandbox) -> None:
         screen = window(120)
         threads = asking(url_of(screen))
-        for columns in (60, 50, 100, 45, 120):
-            screen.wait_for(lambda seen: "#1" in seen and "waits for a worker" in seen)
-            screen.resize(columns)
+        for now, then in itertools.pairwise((120, 60, 50, 100, 45, 120)):
+            # Drawn anew for this width, and not broken by the window.
+            screen.wait_for(
+                lambda seen, now=now: any(  # type: ignore[misc]
+                    "#1 " in line and " waits" in line and len(line) < now for line in seen.splitlines()
+                )
+            )
+            screen.resize(then)
         answered(cold, threads)
         seen = screen.wait_for(lambda seen: " 200 " in seen)
-        assert "waits for" not in seen
+        assert " waits" not in seen
 
     def test_a_narrow_window_is_not_filled_with_it(self, window: OpenWindow, cold: Sandbox) -> None:
         screen = window(80)

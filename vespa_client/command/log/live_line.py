@@ -18,6 +18,9 @@ from .terminal import Terminal
 __all__ = ["LiveLine", "live_line"]
 
 _SPINNER, _PLAIN_SPINNER = "⠋⠙⠹⠸⠼⠴⠦⠧⠇⠏", "|/-\\"
+# A window may become narrower at any moment, and many terminals break the line into several then: the cursor stays where it
+# begins, so that all that is behind the cursor is the line.
+_NO_WRAP, _WRAP, _ERASE = "\x1b[?7l", "\x1b[?7h", "\r\x1b[J"
 _STEP = 0.1
 _IDLE_STEP = 0.25
 
@@ -50,8 +53,8 @@ class LiveLine:
         self._terminal = terminal
         self._totals = totals
         self._lock = threading.RLock()  # guards what is written to the terminal, and the next two
-        self._drawn = 0
-        """The columns of what stands at the foot; 0 where nothing does."""
+        self._is_drawn = False
+        """Whether anything stands at the foot."""
         self._turn = 0
         self._ending = threading.Event()
         self._thread = threading.Thread(target=self._run, name="vespa-live-line", daemon=True)
@@ -76,31 +79,27 @@ class LiveLine:
             yield
 
     def _run(self) -> None:
-        while not self._ending.wait(_STEP if self._drawn else _IDLE_STEP):
+        while not self._ending.wait(_STEP if self._is_drawn else _IDLE_STEP):
             running = self._totals.running()
-            if running or self._drawn:
+            if running or self._is_drawn:
                 self._draw(running)
 
     def _draw(self, running: Sequence[Record]) -> None:
         signs = _SPINNER if self._terminal.has_signs else _PLAIN_SPINNER
         with self._lock:
             self._erase()
-            if self._drawn or not has_room(self._terminal.stream):
+            if self._is_drawn or not has_room(self._terminal.stream):
                 return
             self._turn += 1
             line = live_line(running, time.monotonic(), signs[self._turn % len(signs)], self._terminal)
             if line:
-                self._drawn = len(line)
-                self._write(self._terminal.styled(line, "yellow"))
+                self._is_drawn = True
+                self._write(f"{_NO_WRAP}{self._terminal.styled(line, 'yellow')}{_WRAP}\r")
 
     def _erase(self) -> None:
-        if not self._drawn or not has_room(self._terminal.stream):
-            return
-        # A window that has become narrower has broken the line into several.
-        above = (self._drawn - 1) // self._terminal.columns
-        up = f"\x1b[{above}A" if above else ""
-        self._drawn = 0
-        self._write(f"\r{up}\x1b[J")
+        if self._is_drawn and has_room(self._terminal.stream):
+            self._is_drawn = False
+            self._write(_ERASE)
 
     def _write(self, text: str) -> None:
         with contextlib.suppress(OSError, ValueError):  # a terminal that is gone
